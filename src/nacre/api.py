@@ -1,0 +1,53 @@
+"""The calls that do everything at once: `nacre.train` and `nacre.load`."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nacre.data.sources import load_data
+from nacre.engine.run import RunFolder
+from nacre.engine.training import Training
+from nacre.errors import NacreError
+from nacre.model import Model
+from nacre.registry import create, find, hyperparameters
+
+
+def train(model: str, data: Any, *, out: str | Path | None = None, resume: bool = False, **options: Any) -> Model:
+    """Create a model for the data and train it, as `nacre train` does.
+
+    Args:
+        model: A model's name.
+        data: Anything `load_data` takes.
+        out: The run folder; without one nothing is written.
+        resume: Go on with the run in `out`.
+        options: Hyper-parameters of the model and training options together: `latent=16, steps=5_000`.
+
+    Returns:
+        The trained model.
+    """
+    known = hyperparameters(find(model))
+    hparams = {name: value for name, value in options.items() if name in known}
+    training = {name: value for name, value in options.items() if name not in known}
+    source = load_data(data)
+    torch.manual_seed(Training.resolve(find(model).defaults, training).seed)
+    return create(model, source.spec, **hparams).fit(source, out=out, resume=resume, **training)
+
+
+def load(path: str | Path) -> Model:
+    """A trained model from a run folder, from a folder that `save_pretrained` wrote, or from an id on the Hub.
+
+    Raises:
+        NacreError: There is no model there.
+    """
+    folder = Path(path)
+    if (folder / "run.json").is_file():
+        return RunFolder(folder).load()
+    if (folder / "config.json").is_file() or (not folder.exists() and str(path).count("/") == 1):
+        try:
+            return Model.from_pretrained(path)
+        except OSError as error:
+            raise NacreError(
+                f"{path} is neither a folder here nor a model on the Hub ({type(error).__name__})."
+            ) from None
+    return RunFolder(folder).load()

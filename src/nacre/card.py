@@ -1,0 +1,48 @@
+"""The model card of a run: what it is, what it was trained on, how to use it, how good it is."""
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nacre.engine.run import RunFolder
+
+
+def model_card(run: "RunFolder") -> str:
+    """The card of a finished run in Markdown, from its own files."""
+    from nacre.registry import find
+
+    config = run.config
+    model = find(config["model"])
+    data, training = config["data"]["data"], config["training"]
+    report = run.path / "report.json"
+    rows = json.loads(report.read_text())["metrics"] if report.is_file() else []
+    metrics = "".join(f"| {row['name']} | {row['value']:.4g} | {row['protocol']} |\n" for row in rows)
+    table = f"| metric | value | protocol |\n|---|---|---|\n{metrics}" if rows else "Not evaluated: `nacre evaluate`.\n"
+    return f"""# {model.title} on {data["name"] or "your data"}
+
+{model.paper}. Trained with nacre {config["versions"]["nacre"]}, torch {config["versions"]["torch"]}.
+
+## Use
+
+```python
+import nacre
+
+model = nacre.load("{run.path.name}")
+x = model.sample(16, seed=0)  # {tuple(config["spec"]["shape"])} each
+```
+
+## Data
+
+{data["name"] or "An array"}, split {data["split"]}, {data["n"]} examples, fingerprint {data["fingerprint"]}.
+
+## Training
+
+{training["steps"]} steps of {training["batch_size"]} examples, seed {training["seed"]}. To repeat it:
+
+```
+{run.command()}
+```
+
+## Evaluation
+
+{table}"""

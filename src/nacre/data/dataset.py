@@ -1,0 +1,198 @@
+"""Data sets: in memory as one tensor, or decoded batch by batch."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from copy import copy
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nacre.data.images import EncodedImages
+from nacre.data.spec import Spec
+from nacre.errors import NacreError
+from nacre.game import Batch
+
+
+def memory_limit() -> int:
+    """How many bytes of decoded images are kept in memory: NACRE_MEMORY, or a quarter of the physical memory."""
+    given = os.environ.get("NACRE_MEMORY")
+    if not given:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+    try:
+        return int(float(given))
+    except ValueError:
+        raise NacreError(f"NACRE_MEMORY is {given!r}; set it to a number of bytes such as 8e9.") from None
+
+
+class Data:
+    """A data set in memory: one tensor in its storage type, where a batch is an index.
+
+    Args:
+        x: The examples (n, *spec.shape): uint8 for images, float32 for vectors and for 16-bit images.
+        y: The labels (n,) int64, if there are any.
+        spec: The shape, kind, classes and units.
+        unit: The factor from stored to user values, x * unit; 1/255 for 8-bit images; positive.
+        name: What `load_data` takes to load it again; empty for arrays.
+        split: "train", "validation", "test" or "all".
+        splits: The splits that the source has.
+        density: The exact density of a toy set.
+        notes: What a user should know of how it was loaded.
+        reload: Loads another split of the same source.
+    """
+
+    def __init__(
+        self,
+        x: Tensor,
+        y: Tensor | None = None,
+        *,
+        spec: Spec,
+        unit: float = 1.0,
+        name: str = "",
+        split: str = "all",
+        splits: tuple[str, ...] = (),
+        density: Any = None,
+        notes: tuple[str, ...] = (),
+        reload: Callable[..., "Data"] | None = None,
+    ):
+        self.x, self.y, self.spec, self.unit = x, y, spec, unit
+        self.name, self.split, self.splits, self.density, self.notes = name, split, splits, density, notes
+        self.reload = reload
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name or 'array'}:{self.split}, n={len(self)}, shape={self.spec.shape})"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the batches are made."""
+        return self.x.device
+
+    @property
+    def storage(self) -> torch.dtype:
+        """The type in which a value is stored or decoded."""
+        return self.x.dtype
+
+    def batch(self, index: Tensor) -> Batch:
+        """The examples of an index in user units: images lie in [0, 1].
+
+        Args:
+            index: int64 (n,) on the data's device.
+
+        Shapes:
+            `x` float32 (n, *spec.shape); `y` int64 (n,) if there are labels.
+        """
+        return self._batch(self.x.index_select(0, index), index)
+
+    def _batch(self, stored: Tensor, index: Tensor) -> Batch:
+        x = stored.to(torch.float32)
+        if self.unit != 1:
+            x.mul_(self.unit)
+        return Batch(x=x) if self.y is None else Batch(x=x, y=self.y.index_select(0, index))
+
+    def examples(self, n: int | None = None, seed: int = 0) -> Batch:
+        """A random subset without replacement, or everything in its order if n is None or at least the length.
+
+        Never the first n rows, since a set may be sorted by class.
+        """
+        if n is None or n >= len(self):
+            index = torch.arange(len(self))
+        else:
+            index = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:n]
+        return self.batch(index.to(self.device))
+
+    def to(self, device: torch.device | str) -> "Data":
+        """The same data on another device."""
+        other = copy(self)
+        other.x = self.x.to(device)
+        other.y = None if self.y is None else self.y.to(device)
+        return other
+
+    def subset(self, index: Tensor) -> "Data":
+        """The examples of an int64 index (n,) as a data set."""
+        index = index.to(self.device)
+        other = copy(self)
+        other.__dict__.pop("fingerprint", None)
+        other.x = self.x.index_select(0, index)
+        other.y = None if self.y is None else self.y.index_select(0, index)
+        return other
+
+    def sibling(self, split: str) -> "Data | None":
+        """Another split of the same source on the same device, loaded now; None where there is none.
+
+        Data that holds all of its source has no sibling, since none would be disjoint from it.
+        """
+        if self.reload is None or "all" in (split, self.split) or split not in self.splits:
+            return None
+        return self.reload(split=split).to(self.device)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of the content, labels and shape: a key for caches."""
+        return self._fingerprint(self.x.cpu().reshape(-1).numpy())
+
+    def _fingerprint(self, content: Any) -> str:
+        digest = hashlib.sha256(f"{len(self)} {self.spec.shape} {self.storage} {self.unit}".encode())
+        digest.update(content)
+        if self.y is not None:
+            digest.update(self.y.cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+class LazyData(Data):
+    """A data set whose images are decoded batch by batch: the same interface, without `x`.
+
+    Its fingerprint is that of the encoded files, so that it differs from the one of the same data in memory.
+
+    Args:
+        images: The encoded images.
+        y: The labels (n,) int64, if there are any.
+        options: As for `Data`.
+    """
+
+    def __init__(self, images: EncodedImages, y: Tensor | None = None, **options: Any):
+        self.images = images
+        self._device = torch.device("cpu")
+        super().__init__(torch.empty(0), y, **options)
+        del self.x
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the batches are sent after decoding."""
+        return self._device
+
+    @property
+    def storage(self) -> torch.dtype:
+        """The type of a decoded value."""
+        return torch.float32 if self.images.mode == "I;16" else torch.uint8
+
+    def batch(self, index: Tensor) -> Batch:
+        """The examples of an index (n,), decoded now; see `Data.batch`."""
+        return self._batch(torch.from_numpy(self.images.decode(index.cpu().numpy())).to(self.device), index)
+
+    def to(self, device: torch.device | str) -> "LazyData":
+        """The same data, whose batches are sent to a device."""
+        other = copy(self)
+        other._device = torch.device(device)
+        other.y = None if self.y is None else self.y.to(device)
+        return other
+
+    def subset(self, index: Tensor) -> "LazyData":
+        """The examples of an int64 index (n,) as a data set."""
+        other = copy(self)
+        other.__dict__.pop("fingerprint", None)
+        other.images = self.images.take(index.cpu().numpy())
+        other.y = None if self.y is None else self.y.index_select(0, index.to(self.y.device))
+        return other
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of the encoded files (names, lengths, times), labels and shape."""
+        return self._fingerprint(self.images.identity())

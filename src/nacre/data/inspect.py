@@ -1,0 +1,178 @@
+"""Look at a data set: what it holds, what is odd about it, and which model to start with."""
+
+import math
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nacre.data.dataset import Data, LazyData
+
+LOOKED_AT = 2000
+
+
+def inspect(data: Data) -> dict[str, Any]:
+    """What a data set holds, in plain values for JSON or a table.
+
+    Of data that is decoded batch by batch, 2,000 seeded examples are looked at; `examined` says how many.
+
+    Args:
+        data: Any data.
+
+    Returns:
+        name, split, splits, kind, shape, n, labelled, classes (counts by name), balance (smallest class / largest),
+        examined, minimum, maximum, mean, nan (a count), constant (names of columns, or a count of pixels),
+        duplicates (examples equal to an earlier one), storage, bytes, warnings and notes (sentences), and suggestion
+        (model, flags, command, why).
+    """
+    spec, n = data.spec, len(data)
+    looked = data
+    if isinstance(data, LazyData) and n > LOOKED_AT:
+        looked = data.subset(torch.randperm(n, generator=torch.Generator().manual_seed(0))[:LOOKED_AT])
+    low, high, total, nan, rows = _scan(looked)
+    flat = low == high
+    constant = [_column(spec.columns, i) for i in flat.nonzero().flatten().tolist()]
+    counts = None if data.y is None else torch.bincount(data.y.cpu(), minlength=len(spec.classes)).tolist()
+    found = {
+        "name": data.name,
+        "split": data.split,
+        "splits": list(data.splits),
+        "kind": spec.kind,
+        "shape": list(spec.shape),
+        "n": n,
+        "labelled": data.y is not None,
+        "classes": {} if counts is None else dict(zip(spec.classes, counts, strict=True)),
+        "balance": None if counts is None else min(counts) / max(counts),
+        "examined": len(looked),
+        "minimum": low.min().item(),
+        "maximum": high.max().item(),
+        "mean": total / (len(looked) * spec.size),
+        "nan": nan,
+        "constant": constant if spec.kind == "vector" else len(constant),
+        "duplicates": len(looked) - rows,
+        "storage": str(data.storage).removeprefix("torch."),
+        "bytes": n * spec.size * data.storage.itemsize,
+        "notes": list(data.notes),
+    }
+    return {**found, "warnings": _warnings(data, found), "suggestion": suggestion(data)}
+
+
+def suggestion(data: Data) -> dict[str, str]:
+    """A model to start with: its name, its flags, the whole command line, and why in one sentence."""
+    spec, flags = data.spec, []
+    if spec.kind == "image":
+        side = max(spec.shape[1:])
+        if side <= 32:
+            model, why = "vae", "small images train in minutes, with a bound on the likelihood and an encoder"
+        else:
+            model, why = "dcgan", "a convolutional GAN draws sharper images of this size than a small VAE"
+        if side > 128:
+            flags.append("--size 64")
+            why += "; start at a smaller size"
+    elif spec.size <= 3 and not spec.bounded:
+        model, why = "wgan-gp", "a critic with a gradient penalty covers the separate modes of points in few dimensions"
+    else:
+        model, why = "vae", "a table trains in minutes, with a bound on the likelihood and an encoder"
+        if spec.size <= 32:
+            flags.append(f"--latent {max(2, spec.size // 2)}")
+    if len(data) < 128:
+        flags.append(f"--batch-size {max(1, len(data) // 2)}")
+    words = ["nacre train", model, shlex.quote(data.name) if data.name else "DATA", *flags]
+    return {"model": model, "flags": " ".join(flags), "command": " ".join(words), "why": why + "."}
+
+
+def contact_sheet(data: Data, path: str | Path, n: int = 64, seed: int = 0) -> Path:
+    """Write a picture of a seeded random subset: a grid of images, or a scatter plot of vectors.
+
+    Args:
+        data: Any data.
+        path: A file name whose ending says the format, such as sheet.png.
+        n: How many images; of vectors at least 2,000 points are shown.
+        seed: Draws the subset.
+
+    Returns:
+        The path.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if data.spec.kind == "image":
+        _grid(data.examples(n, seed).x.cpu(), path)
+    else:
+        _scatter(data, path, max(n, LOOKED_AT), seed)
+    return path
+
+
+def _scan(data: Data) -> tuple[Tensor, Tensor, float, int, int]:
+    """The least and greatest value per column, the sum, the number of NaN, the number of different rows."""
+    low, high = torch.full((data.spec.size,), math.inf), torch.full((data.spec.size,), -math.inf)
+    total, nan, seen = 0.0, 0, set()
+    for index in torch.arange(len(data), device=data.device).split(4096):
+        x = data.batch(index).x.flatten(1).cpu()  # (n, d)
+        low, high = torch.minimum(low, x.amin(0)), torch.maximum(high, x.amax(0))
+        total += x.sum(dtype=torch.float64).item()
+        nan += int(x.isnan().sum())
+        seen.update(hash(row.tobytes()) for row in x.numpy())
+    return low, high, total, nan, len(seen)
+
+
+def _warnings(data: Data, found: dict[str, Any]) -> list[str]:
+    spec, n, words = data.spec, len(data), []
+    if n < 1000:
+        words.append(f"there are only {n} examples, so a model may memorise them: look at nearest neighbours")
+    if found["duplicates"]:
+        words.append(f"{found['duplicates']} of {found['examined']} examples equal an earlier one exactly")
+    if found["constant"] and spec.kind == "vector":
+        words.append(f"constant columns carry nothing and can be left out: {', '.join(found['constant'])}")
+    empty = [name for name, count in found["classes"].items() if count == 0]
+    if empty:
+        words.append(f"classes without examples: {', '.join(empty)}")
+    elif found["balance"] is not None and found["balance"] < 0.1:
+        words.append(f"the smallest class has {found['balance']:.1%} of the examples of the largest")
+    if spec.kind == "image" and spec.shape[0] == 4:
+        words.append("the fourth channel is transparency, which is modelled like a colour")
+    side = math.isqrt(spec.size)
+    if spec.kind == "vector" and side >= 8 and side * side == spec.size and not spec.columns:
+        words.append(f"{spec.size} columns may be images of {side} x {side}: reshape them to (n, {side}, {side})")
+    if isinstance(data, LazyData):
+        words.append("the images are decoded batch by batch, which is slower than from memory: try a smaller --size")
+    return words
+
+
+def _column(columns: tuple[str, ...], i: int) -> str:
+    return columns[i] if columns else str(i)
+
+
+def _grid(x: Tensor, path: Path) -> None:
+    from PIL import Image
+
+    n, c, h, w = x.shape
+    across = math.ceil(math.sqrt(n))
+    grow = max(1, 32 // max(h, w))
+    pixels = (x * 255).round().to(torch.uint8)
+    if c == 2:
+        pixels = torch.cat([pixels, torch.zeros_like(pixels[:, :1])], 1)  # (n, 3, h, w)
+    pixels = pixels.repeat_interleave(grow, 2).repeat_interleave(grow, 3)
+    tall, wide = h * grow + 2, w * grow + 2
+    sheet = Image.new({1: "L", 4: "RGBA"}.get(c, "RGB"), (across * wide, math.ceil(n / across) * tall), "white")
+    for i, image in enumerate(pixels):
+        shown = image[0].numpy() if c == 1 else np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+        sheet.paste(Image.fromarray(shown), (i % across * wide + 1, i // across * tall + 1))
+    sheet.save(path)
+
+
+def _scatter(data: Data, path: Path, n: int, seed: int) -> None:
+    from matplotlib.figure import Figure
+
+    batch = data.examples(n, seed)
+    x = batch.x.cpu().numpy()
+    axes = (figure := Figure(figsize=(5, 5), layout="constrained")).subplots()
+    if x.shape[1] == 1:
+        axes.hist(x[:, 0], bins=60)
+        axes.set_xlabel(_column(data.spec.columns, 0))
+    else:
+        axes.scatter(x[:, 0], x[:, 1], s=4, c=batch.y.cpu().numpy() if "y" in batch else None, cmap="turbo")
+        axes.set(xlabel=_column(data.spec.columns, 0), ylabel=_column(data.spec.columns, 1))
+    figure.savefig(path)

@@ -1,0 +1,167 @@
+"""Parts: what a source hands over for one split, checked and brought to one layout."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nacre.data.images import EncodedImages
+from nacre.data.labels import check_labels
+from nacre.data.pixels import resize
+from nacre.data.spec import Spec
+from nacre.errors import NacreError
+
+
+@dataclass(frozen=True)
+class Part:
+    """The examples and labels of one split.
+
+    Args:
+        x: Images (n, c, h, w), vectors (n, d), or encoded images.
+        y: Labels (n,), numbers or names; None without.
+        unit: The factor from stored to user values.
+        classes: The names of the labels 0, 1, ... where they are known.
+        columns: The names of a table's columns.
+        notes: What a user should know.
+    """
+
+    x: np.ndarray | EncodedImages
+    y: np.ndarray | None = None
+    unit: float = 1.0
+    classes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the examples are images."""
+        return isinstance(self.x, EncodedImages) or self.x.ndim == 4
+
+    def take(self, index: np.ndarray) -> "Part":
+        """The rows of an index (n,)."""
+        x = self.x.take(index) if isinstance(self.x, EncodedImages) else self.x[index]
+        return replace(self, x=x, y=None if self.y is None else self.y[index])
+
+
+def join(parts: Sequence[Part]) -> Part:
+    """Several parts of one layout as one, in their order."""
+    labels = [part.y for part in parts if part.y is not None]
+    encoded = [part.x for part in parts if isinstance(part.x, EncodedImages)]
+    arrays = [part.x for part in parts if isinstance(part.x, np.ndarray)]
+    x = EncodedImages.join(encoded) if encoded else np.concatenate(arrays)
+    return replace(parts[0], x=x, y=np.concatenate(labels) if len(labels) == len(parts) else None)
+
+
+def array_part(x: Any, y: Any = None, where: str = "the data", **options: Any) -> Part:
+    """The part of an array, by its shape and type.
+
+    (n, d) is a vector; (n, h, w), (n, h, w, c) and (n, c, h, w) with c in 1..4 are images, of integers in 0..255 (or
+    0..65535 for uint16) or of floats in [0, 1].
+
+    Args:
+        x: A NumPy array, or what becomes one.
+        y: Labels (n,), or None.
+        where: Names the source in messages.
+        options: More fields of the part.
+
+    Raises:
+        NacreError: If the array is empty, holds objects, NaN or infinity, or has another shape or range.
+    """
+    try:
+        x = np.asarray(x)
+    except ValueError as error:
+        raise NacreError(f"{where} is no array, since its rows differ in shape; make them of one shape.") from error
+    if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool) or np.iscomplexobj(x):
+        raise NacreError(f"{where} holds values of type {x.dtype}; give an array of numbers.")
+    if x.ndim == 0 or x.size == 0:
+        raise NacreError(f"{where} is empty (shape {x.shape}); give at least one example.")
+    check_finite(x, where)
+    if y is not None:
+        y = check_labels(y, len(x), where)
+    if x.ndim <= 2:
+        return Part(np.ascontiguousarray(x.reshape(len(x), -1), dtype=np.float32), y, **options)
+    x = _channels_first(x, where)
+    low, high = x.min(), x.max()
+    if x.dtype == np.uint16 and high > 255:
+        return Part(x.astype(np.float32), y, 1 / 65535, **options)
+    if np.issubdtype(x.dtype, np.floating):
+        if low < 0 or high > 1:
+            raise NacreError(
+                f"{where} has the shape of images but values from {low:.4g} to {high:.4g}; scale them to [0, 1], "
+                "give uint8, or flatten each example to a vector (n, d)."
+            )
+        return Part(np.ascontiguousarray(x, dtype=np.float32), y, **options)
+    if low < 0 or high > 255:
+        raise NacreError(f"{where} has the shape of images but values from {low} to {high}; give uint8 in 0..255.")
+    # Images of nothing but 0 and 1 are binarized, not nearly black.
+    return Part(np.ascontiguousarray(x, dtype=np.uint8), y, 1.0 if high <= 1 else 1 / 255, **options)
+
+
+def check_finite(x: np.ndarray, where: str, columns: Sequence[str] = ()) -> None:
+    """Raise a `NacreError` that names the number of NaN or infinite values and the first one's place."""
+    if not np.issubdtype(x.dtype, np.floating) or np.isfinite(x).all():
+        return
+    bad = np.argwhere(~np.isfinite(x))
+    row, *place = (int(i) for i in bad[0])
+    column = f"column {columns[place[0]]!r}" if columns else f"column {place[0] if len(place) == 1 else tuple(place)}"
+    raise NacreError(
+        f"{where} has {len(bad)} missing (NaN) or infinite value{'s' if len(bad) > 1 else ''}, the first in row {row}, "
+        f"{column}; fill them in or remove these rows."
+    )
+
+
+def resized(part: Part, size: tuple[int, int] | None) -> Part:
+    """The part with images of (height, width); encoded images are resized when they are decoded."""
+    if size is None:
+        return part
+    if isinstance(part.x, EncodedImages):
+        return replace(part, x=part.x.like(part.x.mode, size))
+    if not part.is_image:
+        raise NacreError("a size is given but the data are vectors; leave --size out.")
+    if part.x.shape[2:] == size:
+        return part
+    # A binarized image has grey values once it is made smaller.
+    x = part.x.astype(np.float32) if part.unit == 1 else part.x
+    return replace(part, x=resize(x, size, 1 / part.unit))
+
+
+def spec_of(part: Part, classes: tuple[str, ...], name: str) -> Spec:
+    """The spec of data whose training part this is; the units of a vector are the columns' means and deviations."""
+    if isinstance(part.x, EncodedImages):
+        sample = part.x.decode(np.unique(np.linspace(0, len(part) - 1, 64).astype(int)))
+        return Spec.image(*part.x.shape, classes=classes, name=name, binary=_is_binary(sample, part.x.unit))
+    if part.is_image:
+        return Spec.image(*part.x.shape[1:], classes=classes, name=name, binary=_is_binary(part.x, part.unit))
+    center, scale = part.x.mean(0, dtype=np.float64), part.x.std(0, dtype=np.float64)
+    return Spec(
+        part.x.shape[1:],
+        classes=classes,
+        center=tuple(center.tolist()),
+        scale=tuple(np.where(scale > 0, scale, 1.0).tolist()),
+        bounded=bool(part.x.min() >= 0 and part.x.max() <= 1),
+        binary=_is_binary(part.x, 1.0),
+        columns=part.columns,
+        name=name,
+    )
+
+
+def _is_binary(x: np.ndarray, unit: float) -> bool:
+    top = round(1 / unit)
+    return bool(np.isin(x[:100], (0, top)).all() and ((x == 0) | (x == top)).all())
+
+
+def _channels_first(x: np.ndarray, where: str) -> np.ndarray:
+    if x.ndim == 3:
+        return x[:, None]  # (n, 1, h, w)
+    if x.ndim == 4 and 1 <= x.shape[1] <= 4:
+        return x
+    if x.ndim == 4 and 1 <= x.shape[3] <= 4:
+        return np.moveaxis(x, 3, 1)  # (n, c, h, w)
+    raise NacreError(
+        f"{where} has the shape {x.shape}; give (n, d) for vectors, or (n, h, w), (n, h, w, c) or (n, c, h, w) "
+        "with 1 to 4 channels for images."
+    )

@@ -1,0 +1,176 @@
+"""Where data come from: `load_data` takes a name, a path, an array or a Hugging Face id."""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nacre.data import files, tables, toy
+from nacre.data.dataset import Data, LazyData, memory_limit
+from nacre.data.download import data_folders, find
+from nacre.data.images import EncodedImages
+from nacre.data.labels import class_names, encode_labels
+from nacre.data.parts import Part, array_part, join, resized, spec_of
+from nacre.data.published import PUBLISHED
+from nacre.errors import NacreError, unknown
+
+Parts = dict[str, Callable[[], Part]]
+FILES = (".npz", ".npy", ".parquet", ".csv")
+
+
+def load_data(
+    source: Any,
+    *,
+    split: str | None = None,
+    size: int | tuple[int, int] | None = None,
+    in_memory: bool | None = None,
+    seed: int = 0,
+) -> Data:
+    """Data from a name, a path, an array or a Hugging Face id.
+
+    A source without splits of its own is split 90/10 into train and test by a seeded permutation.
+
+    Args:
+        source: A toy set ("ring", "grid", "swiss-roll"); a published set ("digits", "mnist", "fashion-mnist",
+            "binarized-mnist", "cifar10"); the name of a folder or file in NACRE_DATA; the path of a folder of images or
+            of a .npz, .npy, .parquet or .csv file; "hf:owner/name"; an array, tensor or data frame x, or a pair (x, y);
+            or `Data`, which is returned as it is. A name may end in a split: "mnist:test".
+        split: "train" (the default of a name), "validation", "test" or "all" (the default of an array).
+        size: The side, or (height, width), that images are resized and cropped to; positive.
+        in_memory: Whether images are decoded at once; None does so up to the bytes of NACRE_MEMORY, by default a
+            quarter of the physical memory.
+        seed: Draws the split of a source without splits, and the points of a toy set.
+
+    Raises:
+        NacreError: If the source is unknown, missing, empty, damaged, mixed in size or not finite.
+    """
+    if isinstance(source, Data):
+        return source
+    name = ""
+    if isinstance(source, str | os.PathLike):
+        name, named = _split_name(os.fspath(source))
+        parts, split, source = _open(name, seed), split or named or "train", name
+    else:
+        x, y = source if isinstance(source, tuple) and len(source) == 2 else (source, None)
+        parts, split = {"all": lambda: _array(x, y)}, split or "all"
+    sides = _sides(size)
+    splits, part, reference = _pick(parts, split, seed, name or "this array")
+    part, reference = resized(part, sides), resized(reference, sides)
+    if isinstance(part.x, EncodedImages) and isinstance(reference.x, EncodedImages):
+        part = replace(part, x=part.x.like(reference.x.mode, sides))
+    classes = class_names(reference)
+    labels = encode_labels(part, classes)
+    options: dict[str, Any] = {
+        "y": None if labels is None else torch.from_numpy(labels),
+        "spec": spec_of(reference, classes, Path(name).stem if name else ""),
+        "unit": part.x.unit if isinstance(part.x, EncodedImages) else part.unit,
+        "name": name,
+        "split": split,
+        "splits": splits,
+        "density": toy.density(name) if name in toy.TOYS else None,
+        "notes": part.notes,
+        "reload": partial(load_data, source, size=size, in_memory=in_memory, seed=seed),
+    }
+    if not isinstance(part.x, EncodedImages):
+        return Data(torch.from_numpy(np.require(part.x, requirements=["C", "W"])), **options)
+    if in_memory or (in_memory is None and part.x.decoded_bytes <= memory_limit()):
+        return Data(torch.from_numpy(part.x.decode()), **options)
+    return LazyData(part.x, **options)
+
+
+def known_names() -> list[str]:
+    """The names that `load_data` knows: published and toy sets, and what is in the folders of NACRE_DATA."""
+    own = [
+        place.stem
+        for folder in data_folders()
+        for place in sorted(folder.iterdir())
+        if (place.is_dir() and files.split_tables(place)) or place.suffix in FILES
+    ]
+    return list(dict.fromkeys([*PUBLISHED, *toy.TOYS, *own]))
+
+
+def _split_name(text: str) -> tuple[str, str | None]:
+    match = re.fullmatch(r"(.+):(train|validation|test|all)", text, re.DOTALL)
+    return (match[1], match[2]) if match else (text, None)
+
+
+def _open(name: str, seed: int) -> Parts:
+    if name.startswith("hf:"):
+        return tables.hub(name.removeprefix("hf:"))
+    if name in PUBLISHED:
+        return PUBLISHED[name]()
+    if name in toy.TOYS:
+        return {split: partial(_toy, name, split, seed) for split in ("train", "test")}
+    if path := _path(name):
+        return files.open_path(path)
+    base, colon, split = name.rpartition(":")
+    if colon and (base in known_names() or _path(base)):
+        raise NacreError(f"{split!r} is no split; write {base}:train, {base}:validation, {base}:test or {base}:all.")
+    if "/" in name or "\\" in name or Path(name).suffix:
+        raise NacreError(f"there is no file or folder {name}; check the path, or name a set such as mnist.")
+    raise unknown("data set", name, known_names(), "For a folder or file give its path, such as ./photos.")
+
+
+def _path(name: str) -> Path | None:
+    path = Path(name).expanduser()
+    return path if path.exists() else find(name, *(name + suffix for suffix in FILES))
+
+
+def _toy(name: str, split: str, seed: int) -> Part:
+    x, y = toy.draw(name, split, seed)
+    return Part(x.numpy(), None if y is None else y.numpy())
+
+
+def _pick(parts: Parts, split: str, seed: int, name: str) -> tuple[tuple[str, ...], Part, Part]:
+    """The splits there are, the part of the one wanted, and the training part that gives classes and units."""
+    own = len(parts) > 1
+    splits = (*parts, "all") if own else ("train", "test", "all")
+    if split not in splits:
+        raise NacreError(f"{name} has no split {split!r}; it has {', '.join(splits)}.")
+    if not own:
+        whole = next(iter(parts.values()))()
+        order = np.random.default_rng(seed).permutation(len(whole))
+        n_test = round(len(whole) / 10)
+        train = whole.take(np.sort(order[n_test:]))
+        if split == "test" and n_test == 0:
+            raise NacreError(f"{name} has too few examples ({len(whole)}) for a test split; write split all.")
+        part = {"train": train, "test": whole.take(np.sort(order[:n_test])), "all": whole}[split]
+        # Every class counts, even one that the split leaves out of the training part.
+        return splits, part, replace(train, classes=class_names(whole))
+    training = "train" if "train" in parts else next(iter(parts))
+    if split == "all":
+        loaded = [load() for load in parts.values()]
+        return splits, join(loaded), loaded[list(parts).index(training)]
+    part = parts[split]()
+    knows = part.is_image and not isinstance(part.x, EncodedImages) and (part.y is None or part.classes)
+    return splits, part, part if split == training or knows else parts[training]()
+
+
+def _array(x: Any, y: Any) -> Part:
+    if hasattr(x, "iloc") and hasattr(x, "columns"):
+        part = tables.frame_part(x.rename(columns=str), "the data frame", {})
+        return part if y is None else array_part(part.x, _plain(y), columns=part.columns, notes=part.notes)
+    return array_part(_plain(x), None if y is None else _plain(y))
+
+
+def _plain(x: Any) -> Any:
+    if not isinstance(x, Tensor):
+        return x
+    x = x.detach().cpu()
+    return (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+
+
+def _sides(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    height, width = (size, size) if isinstance(size, int) else size
+    if height < 1 or width < 1:
+        raise NacreError(f"the size {size} is not positive; give one such as 32.")
+    return height, width

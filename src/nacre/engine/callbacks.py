@@ -1,0 +1,214 @@
+"""What happens beside training: the log, the progress bar, sample grids, trackers."""
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from nacre.engine.training import Training
+
+if TYPE_CHECKING:
+    from nacre.engine.loop import Trainer
+
+Record = dict[str, Any]
+
+
+class Callback:
+    """Something that watches a run. Override what it needs.
+
+    `every` is the number of steps between two calls of `step`; 0 never calls it.
+    """
+
+    every: int = 0
+
+    def start(self, trainer: "Trainer") -> None:
+        """Training begins or goes on."""
+
+    def step(self, trainer: "Trainer") -> None:
+        """Another `every` steps are done."""
+
+    def log(self, trainer: "Trainer", record: Record) -> None:
+        """A line of the log is ready: step, losses, rate and whatever else was measured."""
+
+    def finish(self, trainer: "Trainer") -> None:
+        """Training is over, by whatever cause."""
+
+
+class JsonLog(Callback):
+    """Write every record as one line of `log.jsonl`."""
+
+    def start(self, trainer: "Trainer") -> None:
+        """Drop what was logged after the checkpoint that the run resumes from."""
+        assert trainer.out is not None
+        path = trainer.out / "log.jsonl"
+        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= trainer.step]
+        path.write_text("".join(kept))
+        self.file = path.open("a", buffering=1)
+
+    def log(self, trainer: "Trainer", record: Record) -> None:
+        """Append one line."""
+        self.file.write(json.dumps(record) + "\n")
+
+    def finish(self, trainer: "Trainer") -> None:
+        """Close the file."""
+        self.file.close()
+
+
+class Progress(Callback):
+    """A progress bar with the losses, samples per second and the time left; lines when the output is no terminal."""
+
+    every = 1
+
+    def start(self, trainer: "Trainer") -> None:
+        """Open the bar."""
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        self.live = console.is_terminal
+        self.last, self.printed = time.monotonic(), time.monotonic()
+        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}")
+        self.bar = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[losses]}"), console=console)
+        self.task = self.bar.add_task("", total=trainer.training.steps, completed=trainer.step, losses="")
+        if self.live:
+            self.bar.start()
+
+    def step(self, trainer: "Trainer") -> None:
+        """Move the bar, at most ten times a second."""
+        if self.live and time.monotonic() - self.last > 0.1:
+            self.last = time.monotonic()
+            self.bar.update(self.task, completed=trainer.step, description=trainer.title)
+
+    def log(self, trainer: "Trainer", record: Record) -> None:
+        """Show the losses; without a terminal print a line every five seconds."""
+        losses = " ".join(f"{name} {value:.4g}" for name, value in record["losses"].items())
+        rate = f"{record['samples_per_second']:,.0f}/s"
+        self.bar.update(self.task, completed=trainer.step, description=trainer.title, losses=f"{losses}  {rate}")
+        if not self.live and time.monotonic() - self.printed > 5:
+            self.printed = time.monotonic()
+            left = record["seconds_left"]
+            print(f"{trainer.title}  step {trainer.step}/{trainer.training.steps}  {losses}  {rate}  {left:.0f} s left",
+                  file=sys.stderr, flush=True)  # fmt: skip
+
+    def finish(self, trainer: "Trainer") -> None:
+        """Close the bar."""
+        if self.live:
+            self.bar.update(self.task, completed=trainer.step)
+            self.bar.stop()
+
+
+class SampleGrids(Callback):
+    """Draw samples from fixed latents (a fixed seed) beside a grid of real examples.
+
+    Args:
+        every: Steps between grids.
+        n: Samples in a grid.
+    """
+
+    def __init__(self, every: int, n: int = 64) -> None:
+        self.every, self.n = every, n
+
+    def start(self, trainer: "Trainer") -> None:
+        """Draw the real examples once."""
+        from nacre.pictures import save_grid
+
+        assert trainer.out is not None
+        if not trainer.model.can("sample"):
+            self.every = 0
+        path = trainer.out / "samples" / "real.png"
+        if not path.exists():
+            save_grid(trainer.data.examples(self.n, seed=0).x, path, trainer.model.spec)
+
+    def step(self, trainer: "Trainer") -> None:
+        """Draw a grid of the averaged model's samples."""
+        from nacre.pictures import save_grid
+
+        assert trainer.out is not None
+        with trainer.average.applied():
+            samples = trainer.model.sample(self.n, seed=0)
+        save_grid(samples, trainer.out / "samples" / f"step_{trainer.step:06d}.png", trainer.model.spec)
+
+
+class Evaluation(Callback):
+    """Evaluate the averaged model on held-out data during training, and log what came out.
+
+    Args:
+        every: Steps between evaluations.
+    """
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+
+    def step(self, trainer: "Trainer") -> None:
+        """Evaluate once."""
+        from nacre.metrics import evaluate
+
+        with trainer.average.applied():
+            results = evaluate(trainer.model, trainer.data, quick=True)
+        trainer.emit({"step": trainer.step, "metrics": {result.name: result.value for result in results}})
+
+
+class Tracker(Callback):
+    """Send losses and metrics to TensorBoard, Weights & Biases or MLflow.
+
+    Args:
+        kind: Which of them.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def start(self, trainer: "Trainer") -> None:
+        """Open the tracker's run."""
+        options = {"model": trainer.model.registered_name(), **trainer.model.hparams, **trainer.training.to_dict()}
+        if self.kind == "tensorboard":
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.writer = SummaryWriter(trainer.out)
+        elif self.kind == "wandb":
+            import wandb
+
+            self.run = wandb.init(project="nacre", config=options, dir=trainer.out)
+        else:
+            import mlflow
+
+            mlflow.start_run()
+            mlflow.log_params(options)
+
+    def log(self, trainer: "Trainer", record: Record) -> None:
+        """Send one record's numbers."""
+        values = {**record.get("losses", {}), **record.get("metrics", {})}
+        if self.kind == "tensorboard":
+            for name, value in values.items():
+                self.writer.add_scalar(name, value, record["step"])
+        elif self.kind == "wandb":
+            self.run.log(values, step=record["step"])
+        else:
+            import mlflow
+
+            mlflow.log_metrics(values, step=record["step"])
+
+    def finish(self, trainer: "Trainer") -> None:
+        """Close the tracker's run."""
+        if self.kind == "tensorboard":
+            self.writer.close()
+        elif self.kind == "wandb":
+            self.run.finish()
+        else:
+            import mlflow
+
+            mlflow.end_run()
+
+
+def standard(training: Training, has_folder: bool) -> list[Callback]:
+    """The callbacks of a run with these options."""
+    callbacks: list[Callback] = []
+    if has_folder:
+        callbacks += [JsonLog(), SampleGrids(training.sample_steps)]
+        callbacks += [Tracker(kind) for kind in training.track]
+    if training.eval_every:
+        callbacks.append(Evaluation(training.eval_every))
+    if training.progress:
+        callbacks.append(Progress())
+    return callbacks

@@ -1,0 +1,447 @@
+"""The training loop: phases, turns, steps, and never losing work."""
+
+import math
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nacre.data.dataset import Data
+from nacre.data.loader import Loader
+from nacre.engine import distributed
+from nacre.engine.average import Average
+from nacre.engine.callbacks import Callback, Record, standard
+from nacre.engine.checkpoint import Checkpoints, random_state, restore_random_state
+from nacre.engine.optim import Slot, check_players
+from nacre.engine.play import Play, diverged, player_names
+from nacre.engine.run import RunFolder
+from nacre.engine.training import Training
+from nacre.errors import NacreError
+from nacre.game import Batch, Phase, Turn
+from nacre.model import Model
+
+MINUTES_BETWEEN_CHECKPOINTS = 5
+
+
+class Interrupted(KeyboardInterrupt):
+    """Training was stopped by a signal, after its state was saved."""
+
+
+def fit(
+    model: Model,
+    data: Any,
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    callbacks: Sequence[Callback] = (),
+    **options: Any,
+) -> "Trainer":
+    """Train a model; see `Model.fit`.
+
+    Raises:
+        NacreError: An option, the data or the folder cannot be used as asked.
+        Diverged: A loss is no longer finite.
+        Interrupted: Ctrl-C or SIGTERM; with a run folder the state was saved first.
+    """
+    from nacre.data.sources import load_data
+
+    training = Training.resolve(model.defaults, options)
+    streams = data if isinstance(data, Mapping) else {"data": data}
+    trainer = Trainer(model, {name: load_data(source) for name, source in streams.items()}, training, out)
+    trainer.run(resume, callbacks)
+    return trainer
+
+
+class Trainer:
+    """A run: the model, its data and options, and where training stands.
+
+    Args:
+        model: The model, which is moved to the device of the options.
+        streams: The data by stream name; "data" is the main one.
+        training: The options.
+        out: The run folder; without one nothing is written.
+    """
+
+    def __init__(
+        self, model: Model, streams: Mapping[str, Data], training: Training, out: str | Path | None = None
+    ) -> None:
+        self.rank, self.world = distributed.rank(), distributed.world()
+        self.model = model.to(device_of(training.device))
+        if any(isinstance(m, torch.nn.modules.conv._ConvNd) for m in model.modules()):
+            self.model.to(memory_format=torch.channels_last)
+        self.streams = streams
+        self.data = streams["data"]
+        if self.data.spec.shape != model.spec.shape:
+            raise NacreError(
+                f"the data have shape {self.data.spec.shape} but the model was made for {model.spec.shape}; "
+                f"create it with this data's spec."
+            )
+        self.training = training
+        self.out = Path(out) if out is not None else None
+        self.phases = list(model.phases())
+        self.ends = phase_ends(self.phases, training.steps)
+        self.phase = -1
+        self.step = 0
+        self.plays: list[Play] = []
+        self.slots: dict[str, Slot] = {}
+        self.loaders: dict[str, Loader] = {}
+        self.trainable = [p for p in model.parameters() if p.requires_grad]
+        self.average = Average(model, training.ema)
+        self.seconds = 0.0
+        self._window: list[tuple[int, Play, list[str], Any]] = []
+        self._stop: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What is being trained, for the progress bar."""
+        phase = f" · {self.phases[self.phase].name}" if len(self.phases) > 1 else ""
+        return f"{self.model.registered_name()} on {self.data.name or 'your data'}{phase}"
+
+    # The run
+
+    def run(self, resume: bool = False, callbacks: Sequence[Callback] = ()) -> None:
+        """Train to the last step; afterwards the model holds the averaged weights and is saved."""
+        folder = RunFolder(self.out) if self.out else None
+        if folder and self.rank == 0:
+            folder.begin(self.model, self.streams, self.training, resume)
+        distributed.barrier()
+        torch.manual_seed(self.training.seed + 1_000_003 * self.rank)
+        checkpoints = Checkpoints(self.out, self.training.keep, self.rank) if self.out else None
+        if not (resume and checkpoints and self._resume(checkpoints)):
+            self.model.begin(self.data)
+            distributed.broadcast(self.model)
+            self._enter(0)
+        every = [*standard(self.training, bool(folder)), *callbacks] if self.rank == 0 else []
+        self.callbacks: list[Callback] = []
+        modes = [(module, module.training) for module in self.model.modules()]
+        matmul = torch.get_float32_matmul_precision()
+        with Signals(self):
+            try:
+                torch.set_float32_matmul_precision("medium" if self.training.precision == "medium" else "highest")
+                self.model.train()
+                for callback in every:
+                    callback.start(self)
+                    self.callbacks.append(callback)
+                self._train(checkpoints)
+            finally:
+                torch.set_float32_matmul_precision(matmul)
+                for play in self.plays:
+                    play.deactivate()
+                for callback in self.callbacks:
+                    callback.finish(self)
+                for module, mode in modes:
+                    module.training = mode
+        self.average.swap()
+        if folder and self.rank == 0:
+            folder.finish(self)
+        distributed.barrier()
+
+    def _train(self, checkpoints: Checkpoints | None) -> None:
+        log_every, save_every = self.training.log_every, self.training.checkpoint_steps
+        self._clock = self._logged_at = time.monotonic()
+        saved_at, self._logged_step = time.monotonic(), self.step
+        while self.step < self.training.steps:
+            if self.step >= self.ends[self.phase]:
+                self._enter(self.phase + 1)
+            self._play_step()
+            self.step += 1
+            if self.step % log_every == 0 or self.step == self.training.steps:
+                self._log()
+            for callback in self.callbacks:
+                if callback.every and self.step % callback.every == 0:
+                    callback.step(self)
+            stop = self._stop is not None if self.world == 1 else self.step % log_every == 0 and self._agree_to_stop()
+            if checkpoints and (
+                stop
+                or self.step % save_every == 0
+                or self.step == self.training.steps
+                or (self.world == 1 and time.monotonic() - saved_at > 60 * MINUTES_BETWEEN_CHECKPOINTS)
+            ):
+                self._log()
+                checkpoints.save(self.step, self.state())
+                saved_at = time.monotonic()
+            if stop and self.step < self.training.steps:
+                raise Interrupted(self._farewell(checkpoints))
+
+    def _play_step(self) -> None:
+        start = self.ends[self.phase - 1] if self.phase else 0
+        progress = (self.step - start) / max(1, self.ends[self.phase] - start)
+        self.model.progress.fill_(progress)
+        for slot in self.slots.values():
+            slot.schedule(progress)
+        batches: list[Batch] | None = None
+        active: Play | None = None
+        for play in self.plays:
+            turn = play.turn
+            if self.step % turn.every:
+                continue
+            if active is not play and len(self.plays) > 1:
+                if active is not None:
+                    active.deactivate()
+                play.activate()
+                active = play
+            for again in range(turn.repeat):
+                if turn.stream != "data":
+                    drawn = self._draw(turn.stream)
+                elif batches is None or again:
+                    drawn = batches = self._draw("data")
+                else:
+                    drawn = batches
+                self._note(play, play(drawn, self.step + 1))
+        if active is not None:
+            active.deactivate()
+        self.average.update()
+
+    def _draw(self, stream: str) -> list[Batch]:
+        if stream not in self.loaders:
+            if stream not in self.streams:
+                raise NacreError(f"this model also needs data named {stream!r}: fit({{'data': ..., {stream!r}: ...}}).")
+            seed = self.training.seed + sum(stream.encode()) * (stream != "data")
+            self.loaders[stream] = Loader(
+                self.streams[stream], self.training.batch_size, seed, self.model.device, self.rank, self.world
+            )
+        batch = self.loaders[stream].next()
+        prepare = self.phases[self.phase].prepare
+        if prepare is not None:
+            with torch.no_grad():
+                batch = prepare(batch)
+        return batch.split(self.training.accumulate)
+
+    def _enter(self, index: int, resumed: bool = False) -> None:
+        for play in self.plays:
+            play.deactivate()
+        phase, self.phase = self.phases[index], index
+        if phase.enter is not None:
+            phase.enter()
+        turns = phase.turns()
+        kept = {key: slot.state_dict() for key, slot in self.slots.items()} if phase.keep_optimizers else {}
+        self.slots, members = make_slots(self.model, turns, self.training, self.trainable)
+        for key, state in kept.items():
+            if key in self.slots:
+                self.slots[key].load_state_dict(state)
+        self.plays = [
+            Play(self.model, turn, slots, self.training, self.trainable)
+            for turn, slots in zip(turns, members, strict=True)
+        ]
+        if len(self.plays) == 1:
+            self.plays[0].activate()
+        if not resumed and not phase.keep_optimizers:
+            self.average.restart()
+
+    # The log
+
+    def _note(self, play: Play, terms: list[tuple[str, Tensor]]) -> None:
+        values = [value for _, value in terms]
+        names = [name for name, _ in terms]
+        if play.check_now:
+            self._window.append((self.step + 1, play, names, [value.item() for value in values]))
+        else:  # no synchronisation with the device here: the numbers are read when the log is written
+            self._window.append((self.step + 1, play, names, torch.stack(values)))
+
+    def _log(self) -> None:
+        if not self._window:
+            return
+        totals: dict[str, list[float]] = {}
+        window, self._window = self._window, []
+        columns = label(window)
+        rows = [values for *_, values in window]
+        if not window[0][1].check_now:
+            flat = distributed.mean(torch.cat([row.float() for row in rows])).tolist()
+            rows = [[flat.pop(0) for _ in row] for row in rows]
+        for (step, play, names, _), row in zip(window, rows, strict=True):
+            for name, value in zip(names, row, strict=True):
+                if not math.isfinite(value):
+                    raise diverged(play.turn.name, name, value, step)
+                totals.setdefault(columns[play.turn.name, name], []).append(value)
+        now = time.monotonic()
+        done = self.step - self._logged_step
+        rate = done / max(now - self._logged_at, 1e-9)
+        self.seconds += now - self._clock
+        self._clock = self._logged_at = now
+        self._logged_step = self.step
+        draws = max((loader.drawn for loader in self.loaders.values()), default=0)
+        self.emit(
+            {
+                "step": self.step,
+                "phase": self.phases[self.phase].name,
+                "losses": {name: sum(values) / len(values) for name, values in totals.items()},
+                "samples": draws * self.training.batch_size,
+                "seconds": round(self.seconds, 3),
+                "samples_per_second": round(rate * draws * self.training.batch_size / max(self.step, 1), 1),
+                "seconds_left": round((self.training.steps - self.step) / max(rate, 1e-9), 1),
+            }
+        )
+
+    def emit(self, record: Record) -> None:
+        """Hand a record to every callback."""
+        for callback in self.callbacks:
+            callback.log(self, record)
+
+    # Saving and going on
+
+    def state(self) -> dict[str, Any]:
+        """Everything that a bit-exact resume needs, as tensors and plain values."""
+        local = {
+            "random": random_state(),
+            "buffers": {name: value for name, value in self.model.named_buffers()},
+        }
+        if self.rank:
+            return {"local": local}
+        return {
+            "local": local,
+            "phase": self.phase,
+            "seconds": self.seconds,
+            "model": self.model.state_dict(),
+            "average": {"values": self.average.values, "count": self.average.count},
+            "slots": {key: slot.state_dict() for key, slot in self.slots.items()},
+            "drawn": {name: loader.drawn for name, loader in self.loaders.items()},
+        }
+
+    def _resume(self, checkpoints: Checkpoints) -> bool:
+        steps = distributed.common(checkpoints.valid(lambda text: print(f"nacre: {text}", file=sys.stderr)))
+        if not steps:
+            return False
+        local = checkpoints.load(steps[-1])
+        shared = Checkpoints(checkpoints.folder.parent).load(steps[-1]) if self.rank else local
+        self.step, self.seconds = steps[-1], shared["seconds"]
+        if self.ends.index(min(end for end in self.ends if end >= self.step)) not in (
+            shared["phase"],
+            shared["phase"] + 1,
+        ):
+            raise NacreError(
+                f"step {self.step} was in phase {self.phases[shared['phase']].name!r}, which the new number of steps "
+                f"ends elsewhere; keep --steps as it was."
+            )  # fmt: skip
+        self.model.load_state_dict(shared["model"])
+        self._enter(shared["phase"], resumed=True)
+        with torch.no_grad():
+            for name, value in self.model.named_buffers():
+                value.copy_(local["local"]["buffers"][name])
+            for mine, value in zip(self.average.values, shared["average"]["values"], strict=True):
+                mine.copy_(value)
+        self.average.count = shared["average"]["count"]
+        for key, state in shared["slots"].items():
+            self.slots[key].load_state_dict(state)
+        for name, drawn in shared["drawn"].items():
+            self.loaders[name] = Loader(
+                self.streams[name],
+                self.training.batch_size,
+                self.training.seed + sum(name.encode()) * (name != "data"),
+                self.model.device,
+                self.rank,
+                self.world,
+            )
+            self.loaders[name].drawn = drawn
+        restore_random_state(local["local"]["random"])
+        return True
+
+    def _agree_to_stop(self) -> bool:
+        return distributed.any_of(self._stop is not None, self.model.device)
+
+    def _farewell(self, checkpoints: Checkpoints | None) -> str:
+        if checkpoints is None:
+            return f"stopped at step {self.step}; nothing was saved, since the run has no folder."
+        return f"stopped at step {self.step} and saved; go on with: nacre train --resume {self.out}"
+
+
+class Signals:
+    """Ctrl-C and SIGTERM end training after the step in hand; a second one ends it at once.
+
+    Args:
+        trainer: The run to stop.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.before: dict[int, Any] = {}
+
+    def __enter__(self) -> "Signals":
+        """Listen, where Python allows it: in the main thread."""
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.before[number] = signal.signal(number, self._caught)
+        except ValueError:
+            self.before = {}
+        return self
+
+    def _caught(self, number: int, frame: FrameType | None) -> None:
+        if self.trainer._stop is not None:
+            raise KeyboardInterrupt
+        self.trainer._stop = number
+
+    def __exit__(self, *_: object) -> None:
+        """Give the signals back."""
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+
+def device_of(name: str) -> torch.device:
+    """The device of an option: `auto` takes a GPU if there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise NacreError(f"there is no device {name!r}; use cpu, cuda or auto.") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise NacreError("this machine has no CUDA device; use --device cpu.")
+    return device
+
+
+def phase_ends(phases: Sequence[Phase], steps: int) -> list[int]:
+    """The step at which each phase ends, by the phases' shares; the last one ends with the run."""
+    total = sum(phase.share for phase in phases)
+    ends, done = [], 0.0
+    for phase in phases:
+        done += phase.share
+        ends.append(round(steps * done / total))
+    return ends
+
+
+def make_slots(
+    model: Model, turns: Sequence[Turn], training: Training, trainable: Sequence[torch.nn.Parameter]
+) -> tuple[dict[str, Slot], list[list[Slot]]]:
+    """The optimizers of a phase, and those that each turn steps.
+
+    Every player has one state for all turns that move it, and another under another `optimizer` name. Players that
+    always move together share one optimizer object, which is faster and the same arithmetic.
+    """
+    allowed = {id(p) for p in trainable}
+    movers: dict[tuple[str, str], list[int]] = {}
+    modules: dict[str, torch.nn.Module] = {}
+    for i, turn in enumerate(turns):
+        for name, module in zip(player_names(model, turn), turn.modules, strict=True):
+            movers.setdefault((turn.optimizer, name), []).append(i)
+            modules[name] = module
+    check_players(training, [name for _, name in movers])
+    together: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for (optimizer, name), where in movers.items():
+        together.setdefault((optimizer, tuple(where)), []).append(name)
+    slots: dict[str, Slot] = {}
+    members: list[list[Slot]] = [[] for _ in turns]
+    for (optimizer, where), players in together.items():
+        seen: set[int] = set()
+        groups = []
+        for name in players:
+            group = [p for p in modules[name].parameters() if id(p) in allowed and id(p) not in seen]
+            seen |= {id(p) for p in group}
+            groups.append(group)
+        lazy = max(turns[i].every for i in where) if len(where) > 1 else 1
+        slot = Slot(players, groups, training, lazy)
+        slots["+".join(players) + (f":{optimizer}" if optimizer else "")] = slot
+        for i in where:
+            members[i].append(slot)
+    return slots, members
+
+
+def label(window: Sequence[tuple[int, Play, list[str], Any]]) -> dict[tuple[str, str], str]:
+    """A column name for every term: the term's own, with the turn's name where two turns share it."""
+    keys = dict.fromkeys((play.turn.name, name) for _, play, names, _ in window for name in names)
+    terms = [term for _, term in keys]
+    return {(turn, term): term if terms.count(term) == 1 else f"{turn} {term}" for turn, term in keys}

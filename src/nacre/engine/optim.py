@@ -1,0 +1,81 @@
+"""Optimizers and schedules: the only file that knows torch.optim."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from nacre.engine.training import Training
+from nacre.errors import NacreError
+
+
+def schedule(kind: str, progress: float, warmup: float = 0.0) -> float:
+    """The factor of the learning rate at `progress` in [0, 1) of a phase.
+
+    constant: 1; linear: 1 - t; cosine: (1 + cos(pi t)) / 2, where t runs over what follows the warm-up.
+    """
+    if progress < warmup:
+        return progress / warmup
+    t = (progress - warmup) / (1 - warmup)
+    return {"constant": 1.0, "linear": 1 - t, "cosine": (1 + math.cos(math.pi * t)) / 2}[kind]
+
+
+class Slot:
+    """One optimizer with the players that always move together, and the way its learning rate goes.
+
+    Args:
+        players: Players by name, in order; each is one parameter group.
+        parameters: Their trainable parameters, likewise.
+        training: The options.
+        lazy: The k of the laziest turn that moves them. Such a turn adds one step to every k, so that Adam's rate and
+            decays are corrected by c = k / (k + 1) (Karras et al. 2020, appendix B).
+    """
+
+    def __init__(
+        self, players: Sequence[str], parameters: Sequence[list[nn.Parameter]], training: Training, lazy: int
+    ) -> None:
+        c = lazy / (lazy + 1) if lazy > 1 else 1.0
+        self.rates = [training.player_lr.get(name, training.lr) * c for name in players]
+        self.training = training
+        groups = [{"params": p, "lr": lr} for p, lr in zip(parameters, self.rates, strict=True) if p]
+        self.rates = [group["lr"] for group in groups]
+        betas = tuple(beta**c for beta in training.betas)
+        decay = training.weight_decay
+        kinds: dict[str, Any] = {
+            "adam": lambda: torch.optim.Adam(groups, betas=betas, weight_decay=decay, fused=True),
+            "adamw": lambda: torch.optim.AdamW(groups, betas=betas, weight_decay=decay, fused=True),
+            "sgd": lambda: torch.optim.SGD(groups, lr=0, momentum=training.momentum, weight_decay=decay, fused=True),
+            "rmsprop": lambda: torch.optim.RMSprop(groups, momentum=training.momentum, weight_decay=decay),
+        }
+        self.optimizer: torch.optim.Optimizer | None = kinds[training.optimizer]() if groups else None
+
+    def schedule(self, progress: float) -> None:
+        """Set the learning rate for `progress` in [0, 1) of the phase."""
+        if self.optimizer is None or (self.training.schedule == "constant" and not self.training.warmup):
+            return
+        factor = schedule(self.training.schedule, progress, self.training.warmup)
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * factor
+
+    def step(self) -> None:
+        """Move the parameters by their gradients."""
+        if self.optimizer is not None:
+            self.optimizer.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The optimizer's state."""
+        return self.optimizer.state_dict() if self.optimizer else {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore the optimizer's state."""
+        if self.optimizer:
+            self.optimizer.load_state_dict(state)
+
+
+def check_players(training: Training, players: Sequence[str]) -> None:
+    """Refuse a learning rate for a player that no turn moves."""
+    for name in training.player_lr:
+        if name not in players:
+            raise NacreError(f"player_lr names {name!r}, which no turn moves; the players are {', '.join(players)}.")

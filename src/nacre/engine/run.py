@@ -1,0 +1,157 @@
+"""The run folder: what it holds, and when it may be written to."""
+
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from nacre import __version__
+from nacre.data.dataset import Data
+from nacre.engine.checkpoint import write_atomically
+from nacre.engine.training import Training
+from nacre.errors import NacreError
+from nacre.model import Model, build
+
+if TYPE_CHECKING:
+    from nacre.engine.loop import Trainer
+
+MAY_CHANGE = {"steps", "device", "progress", "track", "keep", "log_every", "sample_every", "eval_every"}
+MAY_CHANGE |= {"checkpoint_every"}
+
+
+class RunFolder:
+    """One training run on disk.
+
+    `run.json` (model, options, data, versions), `log.jsonl`, `samples/`, `checkpoints/`, `model/`, `report.json`,
+    `MODEL_CARD.md`.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What `run.json` says.
+
+        Raises:
+            NacreError: This is no run folder.
+        """
+        file = self.path / "run.json"
+        if not file.is_file():
+            what = "is not a run folder: it has no run.json" if self.path.exists() else "does not exist"
+            raise NacreError(f"{self.path} {what}; give the --out of a `nacre train`.")
+        try:
+            return json.loads(file.read_text())
+        except json.JSONDecodeError:
+            raise NacreError(f"{file} is damaged; restore it from a copy, or train anew into another --out.") from None
+
+    def begin(self, model: Model, streams: Mapping[str, Data], training: Training, resume: bool) -> None:
+        """Claim the folder for a run, or check that a run in it may go on.
+
+        Raises:
+            NacreError: The folder holds another run, or the configuration has changed.
+        """
+        config = {
+            "model": model.registered_name(),
+            "hparams": model.hparams,
+            "spec": model.spec.to_dict(),
+            "training": training.to_dict(),
+            "data": {name: {"name": d.name, "split": d.split, "n": len(d), "fingerprint": d.fingerprint}
+                     for name, d in streams.items()},
+            "seed": training.seed,
+            "versions": {"nacre": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        }  # fmt: skip
+        config = json.loads(json.dumps(config))
+        if (self.path / "run.json").exists():
+            if not resume:
+                raise NacreError(
+                    f"{self.path} already holds a run; add --resume to go on with it, or choose another --out."
+                )
+            self._check_unchanged(config)
+        elif resume:
+            raise NacreError(f"{self.path} holds no run to resume; leave --resume out to start one.")
+        elif self.path.exists() and not self.path.is_dir():
+            raise NacreError(f"{self.path} is a file; choose another --out.")
+        write_atomically(self.path / "run.json", (json.dumps(config, indent=2) + "\n").encode())
+        (self.path / "samples").mkdir(exist_ok=True)
+
+    def _check_unchanged(self, new: dict[str, Any]) -> None:
+        old, changes = self.config, []
+        for part in ("model", "hparams", "training", "data"):
+            before, after = old[part], new[part]
+            if not isinstance(before, dict):
+                before, after = {part: before}, {part: after}
+            for key in before.keys() | after.keys():
+                if before.get(key) != after.get(key) and not (part == "training" and key in MAY_CHANGE):
+                    changes.append(f"{key} was {before.get(key)} and is now {after.get(key)}")
+        if changes:
+            raise NacreError(
+                f"{self.path} was trained otherwise: {'; '.join(sorted(changes))}; resume with the same options, "
+                f"or choose another --out."
+            )
+
+    def finish(self, trainer: "Trainer") -> None:
+        """Write the trained model and its card."""
+        from nacre.card import model_card
+
+        trainer.model.save_pretrained(self.path / "model")
+        (self.path / "MODEL_CARD.md").write_text(model_card(self))
+
+    def load(self) -> Model:
+        """The trained model; of a run that is not finished, the average at its newest checkpoint."""
+        from nacre.engine.average import Average
+        from nacre.engine.checkpoint import Checkpoints
+
+        config = self.config
+        if (self.path / "model" / "config.json").is_file():
+            return Model.from_pretrained(self.path / "model")
+        checkpoints = Checkpoints(self.path)
+        steps = checkpoints.valid(lambda text: None)
+        if not steps:
+            raise NacreError(f"{self.path} holds no model and no checkpoint yet; wait, or resume its training.")
+        state = checkpoints.load(steps[-1])
+        model = build(config)
+        model.load_state_dict(state["model"])
+        average = Average(model, config["training"]["ema"])
+        for mine, value in zip(average.values, state["average"]["values"], strict=True):
+            mine.copy_(value)
+        average.swap()
+        return model.eval()
+
+    def log(self) -> list[dict[str, Any]]:
+        """The records of `log.jsonl`, oldest first."""
+        file = self.path / "log.jsonl"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
+
+    def command(self) -> str:
+        """The command that repeats the run."""
+        from nacre.registry import find
+
+        config = self.config
+        model = find(config["model"])
+        defaults = Training.resolve(model.defaults, {}).to_dict()
+        from nacre.registry import hyperparameters
+
+        usual = {k: list(v.default) if isinstance(v.default, tuple) else v.default
+                 for k, v in hyperparameters(model).items()}  # fmt: skip
+        flags = [(k, v) for k, v in config["hparams"].items() if usual.get(k) != v]
+        flags += [(k, v) for k, v in config["training"].items() if defaults[k] != v and k != "progress"]
+        data = config["data"]["data"]
+        source = data["name"] + (f":{data['split']}" if data["split"] != "train" else "")
+        return " ".join(["nacre train", config["model"], source or "DATA", *(flag(k, v) for k, v in flags)])
+
+
+def flag(name: str, value: Any) -> str:
+    """An option as the command line takes it."""
+    option = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{option}" if value else f"--no-{option}"
+    if isinstance(value, dict):
+        value = [part for pair in value.items() for part in pair]
+    return f"--{option} {' '.join(str(v) for v in value) if isinstance(value, list) else value}"

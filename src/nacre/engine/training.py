@@ -1,0 +1,114 @@
+"""The options of training: one frozen dataclass for `fit` and for the command line."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from nacre.errors import NacreError, unknown
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a model is trained; the same options for every model.
+
+    Args:
+        steps: Training steps; in one step every turn of the game is played.
+        batch_size: Examples per step, over all processes together.
+        lr: Learning rate.
+        player_lr: Learning rates of single players, which replace `lr` for them: `critic 4e-4`.
+        optimizer: The rule that turns gradients into steps.
+        betas: Decay rates of Adam's two moments, each in [0, 1).
+        momentum: Momentum of sgd and rmsprop, in [0, 1).
+        weight_decay: Weight decay (decoupled for adamw), 0 or more.
+        schedule: How the learning rate falls over a phase: not at all, linearly to 0, or as a half cosine to 0.
+        warmup: Share of a phase over which the learning rate rises from 0, in [0, 1).
+        clip: Largest norm of each player's gradient; 0 does not clip.
+        ema: Decay of the average of the weights that training leaves in the model, in [0, 1); 0 keeps the last weights.
+        accumulate: Parts that a batch is cut into so that it fits in memory; the gradient stays that of the whole.
+        precision: float32 is exact; medium lets float32 matrix products use bf16 arithmetic; bf16 runs losses in bf16.
+        compile: Compile the losses with torch.compile where they allow it.
+        device: cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.
+        seed: Seed of the initial weights, the data order and all noise.
+        log_every: Steps between lines of the log.
+        sample_every: Steps between grids of samples; 0 makes ten in a run.
+        eval_every: Steps between evaluations on held-out data; 0 evaluates only when asked to.
+        checkpoint_every: Steps between checkpoints; 0 makes twenty in a run, and one at least every five minutes.
+        keep: Checkpoints kept, at least 2, so that a torn one loses little.
+        track: Also log to any of tensorboard, wandb, mlflow.
+        progress: Show a progress bar.
+    """
+
+    steps: int = 10_000
+    batch_size: int = 128
+    lr: float = 1e-3
+    player_lr: dict[str, float] = field(default_factory=dict)
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
+    betas: tuple[float, float] = (0.9, 0.999)
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    warmup: float = 0.0
+    clip: float = 0.0
+    ema: float = 0.999
+    accumulate: int = 1
+    precision: Literal["float32", "medium", "bf16"] = "float32"
+    compile: bool = False
+    device: str = "auto"
+    seed: int = 0
+    log_every: int = 50
+    sample_every: int = 0
+    eval_every: int = 0
+    checkpoint_every: int = 0
+    keep: int = 2
+    track: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their ranges with one sentence."""
+        at_least = {"steps": 1, "batch_size": 1, "accumulate": 1, "log_every": 1, "keep": 2, "seed": 0}
+        at_least |= {"sample_every": 0, "eval_every": 0, "checkpoint_every": 0, "clip": 0, "weight_decay": 0, "lr": 0}
+        for name, least in at_least.items():
+            if getattr(self, name) < least:
+                raise NacreError(f"{name} is {getattr(self, name)}; it must be at least {least}.")
+        for name in ("ema", "momentum", "warmup"):
+            if not 0 <= getattr(self, name) < 1:
+                raise NacreError(f"{name} is {getattr(self, name)}; it must lie in [0, 1).")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise NacreError(f"betas are {self.betas}; each must lie in [0, 1).")
+        if self.batch_size % self.accumulate:
+            raise NacreError(
+                f"a batch of {self.batch_size} cannot be cut into {self.accumulate} equal parts; "
+                f"choose an accumulate that divides batch_size."
+            )
+
+    @classmethod
+    def resolve(cls, defaults: Mapping[str, Any], options: Mapping[str, Any]) -> "Training":
+        """The options a model is trained with: the user's before the model's own defaults before the general ones.
+
+        Raises:
+            NacreError: An option does not exist or is out of range.
+        """
+        known = [f.name for f in fields(cls)]
+        for name in options:
+            if name not in known:
+                raise unknown("training option", name, known)
+        return cls(**{**defaults, **options})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Training":
+        """The inverse of `to_dict`."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    @property
+    def sample_steps(self) -> int:
+        """Steps between grids of samples, resolved."""
+        return self.sample_every or max(1, self.steps // 10)
+
+    @property
+    def checkpoint_steps(self) -> int:
+        """Steps between checkpoints, resolved."""
+        return self.checkpoint_every or max(1, self.steps // 20)

@@ -1,0 +1,1 @@
+"""Objectives: pure functions, tensors in, tensors out."""

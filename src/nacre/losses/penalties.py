@@ -1,0 +1,35 @@
+"""Penalties on the critic's input gradient; the norm is taken per example and in float32."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Critic = Callable[[Tensor], Tensor]
+
+
+def input_gradient(critic: Critic, x: Tensor) -> Tensor:
+    """The gradient of the critic's score by its input, one row per example, shape (n, d), itself differentiable."""
+    x = x.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+    return gradient.float().flatten(1)
+
+
+def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    """E[(|grad f(x')| - 1)^2] at x' = u real + (1 - u) fake with u ~ U(0, 1) per example.
+
+    The norm is over all values of one example. Gulrajani et al. 2017, Algorithm 1, lines 5 to 7, without its factor.
+
+    Args:
+        critic: f, which must treat every example alone (no batch norm).
+        real: Real examples, shape (n, ...).
+        fake: As many generated ones.
+    """
+    u = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
+    squares = input_gradient(critic, torch.lerp(fake, real, u)).square().sum(1)
+    return ((squares + 1e-12).sqrt() - 1).square().mean()  # the root has no gradient at 0
+
+
+def r1(critic: Critic, real: Tensor) -> Tensor:
+    """E[|grad D(x)|^2] at real examples, without its factor gamma / 2. Mescheder et al. 2018, equation 9."""
+    return input_gradient(critic, real).square().sum(1).mean()

@@ -1,0 +1,269 @@
+"""What every model shares: its configuration, its contract with the user, and how it is saved."""
+
+import functools
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nacre.data.spec import Spec
+from nacre.errors import NacreError
+from nacre.game import Phase, Turn
+
+if TYPE_CHECKING:
+    from nacre.data.dataset import Data
+
+ArrayLike = Tensor | np.ndarray | list[Any]
+
+
+def inference(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Make a method safe to call at any time: evaluation mode, no gradients, its own seed, bounded memory.
+
+    The first argument is a number of examples or an array of them; it is worked through in chunks of `batch_size`.
+    A tensor keyword with one row per example is cut along. With a `seed` the random state of the caller is untouched.
+    """
+
+    @functools.wraps(method)
+    def safe(
+        self: "Model", what: int | ArrayLike, *, seed: int | None = None, batch_size: int = 1000, **options: Any
+    ) -> Tensor:
+        with self.evaluating(), seeded(seed), torch.no_grad():
+            items = what if isinstance(what, int) else self.place(what, method.__name__)
+            n = items if isinstance(items, int) else len(items)
+            per_example = {k: v for k, v in options.items() if isinstance(v, Tensor) and v.dim() and len(v) == n}
+            parts = []
+            for start in range(0, n, batch_size):
+                stop = min(start + batch_size, n)
+                part = stop - start if isinstance(items, int) else items[start:stop]
+                cut = {k: v[start:stop].to(self.device) for k, v in per_example.items()}
+                parts.append(method(self, part, **{**options, **cut}))
+            return torch.cat(parts) if parts else torch.empty(0, *self.spec.shape)
+
+    return safe
+
+
+@contextmanager
+def seeded(seed: int | None) -> Iterator[None]:
+    """Draw from `seed` inside, and leave the random state outside as it was; without a seed, draw on."""
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
+
+
+def _remembering(init: Callable[..., None]) -> Callable[..., None]:
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def remember(self: "Model", *args: Any, **kwargs: Any) -> None:
+        if "hparams" not in self.__dict__:  # the outermost constructor only, not those it calls
+            bound = signature.bind(self, *args, **kwargs)
+            bound.apply_defaults()
+            _, _, *names = bound.arguments  # without self and spec
+            self.__dict__["hparams"] = {name: bound.arguments[name] for name in names}
+        init(self, *args, **kwargs)
+
+    return remember
+
+
+class Model(nn.Module):
+    """A game: players and state in the constructor, `turns` or `phases`, one method per loss, and `sample`.
+
+    The constructor's keywords are the configuration; they are remembered in `hparams` and saved beside the weights.
+    All state of training that is not a parameter lives in buffers.
+
+    Args:
+        spec: The shape and the units of one example.
+    """
+
+    title: ClassVar[str] = ""
+    paper: ClassVar[str] = ""
+    density: ClassVar[str] = "implicit"
+    defaults: ClassVar[dict[str, Any]] = {}
+
+    hparams: dict[str, Any]
+    progress: Tensor
+    latent: int
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.register_buffer("progress", torch.zeros(()), persistent=False)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = _remembering(cls.__init__)
+
+    # The game
+
+    def turns(self) -> list[Turn]:
+        """The turns of one step, in order: the paper's algorithm box."""
+        raise TypeError(f"{type(self).__name__} must define turns() or phases()")
+
+    def phases(self) -> list[Phase]:
+        """The stretches of training; by default one, of `turns`."""
+        return [Phase("train", self.turns)]
+
+    def begin(self, data: "Data") -> None:
+        """Look at the training data once, before the first step; nothing by default."""
+
+    def noise(self, n: int) -> Tensor:
+        """n draws from the prior N(0, I), shape (n, latent)."""
+        return torch.randn(n, self.latent, device=self.device)
+
+    # What a user calls
+
+    def fit(self, data: Any, **options: Any) -> Self:
+        """Train the model and return it; afterwards it holds the averaged weights.
+
+        Args:
+            data: A `Data`, anything `load_data` takes, or a dict of them by stream name.
+            options: `out` (a run folder), `resume`, `callbacks`, and the fields of `nacre.engine.training.Training`.
+        """
+        from nacre.engine.loop import fit
+
+        fit(self, data, **options)
+        return self
+
+    def sample(self, n: int, *, seed: int | None = None, **conditions: Any) -> Tensor:
+        """n new examples in the data's own units, shape (n, *spec.shape)."""
+        raise self._cannot("sample", "")
+
+    def encode(self, x: ArrayLike, *, seed: int | None = None) -> Tensor:
+        """The latent code of each example, shape (n, latent)."""
+        raise self._cannot("encode", "it has no encoder")
+
+    def decode(self, z: ArrayLike, *, seed: int | None = None) -> Tensor:
+        """The example of each latent code, shape (n, *spec.shape)."""
+        raise self._cannot("decode", "it has no decoder")
+
+    def reconstruct(self, x: ArrayLike, *, seed: int | None = None) -> Tensor:
+        """Every example through the encoder and back, shape (n, *spec.shape)."""
+        return self.decode(self.encode(x, seed=seed))
+
+    def score_samples(self, x: ArrayLike, *, seed: int | None = None) -> Tensor:
+        """The log-density of each example, or a bound on it, in nats, shape (n,)."""
+        raise self._cannot("score", "its density is implicit; `nacre evaluate` compares its samples instead")
+
+    def can(self, verb: str) -> bool:
+        """Whether the method offers `verb`: sample, encode, decode, reconstruct, score or interpolate."""
+        needs = {
+            "score": ["score_samples"],
+            "reconstruct": ["reconstruct"] if type(self).reconstruct is not Model.reconstruct else ["encode", "decode"],
+            "interpolate": ["decode"],
+        }.get(verb, [verb])
+        return all(getattr(type(self), name, None) is not getattr(Model, name, None) for name in needs)
+
+    # Machinery
+
+    @classmethod
+    def registered_name(cls) -> str:
+        """The model's name: its file's, with hyphens."""
+        return cls.__module__.rpartition(".")[2].replace("_", "-")
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model lives."""
+        return self.progress.device
+
+    def place(self, values: ArrayLike, verb: str = "encode") -> Tensor:
+        """Values of a user as a float tensor on the model's device, checked against the model's shape and range."""
+        tensor = torch.as_tensor(values)
+        bytes_ = tensor.dtype == torch.uint8
+        tensor = tensor.to(self.device, torch.float32)
+        if verb == "decode":
+            return tensor
+        if tuple(tensor.shape[1:]) != self.spec.shape:
+            wanted = ", ".join(str(side) for side in ("n", *self.spec.shape))
+            raise NacreError(f"the examples have shape {tuple(tensor.shape)}; this model takes ({wanted}).")
+        if bytes_ and self.spec.kind == "image" and not self.spec.binary:
+            tensor = tensor / 255
+        if self.spec.bounded and len(tensor) and not (0 <= float(tensor.min()) and float(tensor.max()) <= 1):
+            low, high = float(tensor.min()), float(tensor.max())
+            raise NacreError(
+                f"the values lie in [{low:g}, {high:g}] but this model was made for [0, 1]; "
+                f"scale them as the training data were."
+            )
+        return tensor
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Evaluation mode inside; every module's own mode is restored after."""
+        training = [module for module in self.modules() if module.training]
+        self.eval()
+        try:
+            yield
+        finally:
+            for module in training:
+                module.training = True
+
+    def _cannot(self, verb: str, why: str) -> NacreError:
+        reason = f": {why}" if why else ""
+        return NacreError(f"{self.registered_name()} cannot {verb}{reason}; `nacre models` shows which models can.")
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write `config.json` and `model.safetensors`: a model that loads anywhere, without pickled code."""
+        from safetensors.torch import save_file
+
+        from nacre import __version__
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        config = {
+            "model": self.registered_name(),
+            "hparams": self.hparams,
+            "spec": self.spec.to_dict(),
+            "nacre": __version__,
+        }
+        state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
+        weights = folder / "model.safetensors.partial"
+        save_file(state, weights, metadata={"format": "pt"})
+        weights.replace(folder / "model.safetensors")
+        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path) -> "Model":
+        """Load a model that `save_pretrained` wrote, from a folder or from an id on the Hugging Face Hub."""
+        from safetensors.torch import load_file
+
+        folder = Path(source)
+        if not folder.is_dir():
+            from huggingface_hub import snapshot_download
+
+            folder = Path(snapshot_download(str(source)))
+        if not (folder / "config.json").is_file():
+            raise NacreError(f"{folder} holds no config.json; give the folder that save_pretrained wrote.")
+        model = build(json.loads((folder / "config.json").read_text()))
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+        return model.eval()
+
+    def push_to_hub(self, repo_id: str, folder: str | Path | None = None, **options: Any) -> None:
+        """Upload the model to the Hugging Face Hub; a run's model card goes along when `folder` is its run folder."""
+        import tempfile
+
+        from huggingface_hub import HfApi
+
+        with tempfile.TemporaryDirectory() as temporary:
+            self.save_pretrained(temporary)
+            card = Path(folder, "MODEL_CARD.md") if folder else None
+            if card and card.is_file():
+                Path(temporary, "README.md").write_text(card.read_text())
+            HfApi().create_repo(repo_id, exist_ok=True, **options)
+            HfApi().upload_folder(repo_id=repo_id, folder_path=temporary)
+
+
+def build(config: Mapping[str, Any]) -> Model:
+    """An untrained model from its configuration: `model`, `hparams` and `spec`."""
+    from nacre.registry import create
+
+    hparams = {name: tuple(v) if isinstance(v, list) else v for name, v in config["hparams"].items()}
+    return create(config["model"], Spec.from_dict(config["spec"]), **hparams)

@@ -1,0 +1,1 @@
+"""Autoencoders: models that encode and decode."""

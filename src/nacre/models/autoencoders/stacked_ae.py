@@ -1,0 +1,128 @@
+"""Stacked denoising autoencoder: deep, built layer by layer, then tuned as a whole."""
+
+from functools import partial
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+
+from nacre.data.spec import Spec
+from nacre.game import Batch, Phase, Turn
+from nacre.losses.likelihoods import bernoulli_nll, squared_error
+from nacre.model import Model, inference
+from nacre.nets.mlp import activation as make_activation
+from nacre.nets.scale import FromData
+
+
+class StackedAE(Model):
+    """Train each layer to restore what the layer below it says, then all of them to restore the data.
+
+    Layer i: minimise the error between a = encoder_{i-1}(...(x)) and decoder_i(encoder_i(mask(a))), everything below
+    frozen. Then: between x and the whole stack's reconstruction of mask(x). The error is the cross-entropy for data
+    in [0, 1], else the squared error.
+
+    Algorithm: the greedy procedure of Vincent et al. 2010, section 3.4 and figure 3.
+
+    Args:
+        spec: The data.
+        hidden: Units of the layers, from the data inwards; the last one is the code.
+        corruption: Share of the inputs that are set to 0 while training, in [0, 1).
+        activation: Of every layer but the last of the decoder.
+        fine_tuning: Share of the steps in which all layers train together, in [0, 1).
+
+    Shapes:
+        encode: (n, *shape) -> (n, hidden[-1]). decode: back.
+
+    Departures:
+        The layers' weights are not tied. ReLU instead of sigmoid units. A masked input is not rescaled.
+
+    Example:
+        >>> import nacre
+        >>> model = nacre.create("stacked-ae", nacre.load_data("digits").spec, hidden=(48, 16))
+        >>> [phase.name for phase in model.phases()]
+        ['layer 1', 'layer 2', 'all layers']
+
+    Reference:
+        Vincent et al. Stacked denoising autoencoders. 2010. Bengio et al. Greedy layer-wise training of deep
+        networks. 2007.
+    """
+
+    title: ClassVar[str] = "Stacked denoising autoencoder"
+    paper: ClassVar[str] = "Vincent et al. 2010, section 3.4"
+    density: ClassVar[str] = "none"
+    defaults: ClassVar[dict[str, object]] = {"lr": 1e-3, "schedule": "cosine"}
+
+    def __init__(
+        self,
+        spec: Spec,
+        hidden: tuple[int, ...] = (500, 250, 64),
+        corruption: float = 0.2,
+        activation: str = "relu",
+        fine_tuning: float = 0.5,
+    ) -> None:
+        super().__init__(spec)
+        self.latent, self.corruption, self.fine_tuning = hidden[-1], corruption, fine_tuning
+        sizes = [spec.size, *hidden]
+        pairs = list(zip(sizes, sizes[1:], strict=False))
+        self.from_data = nn.Identity() if spec.bounded else FromData(spec)
+        self.encoder = nn.Sequential(*(nn.Sequential(nn.Linear(a, b), make_activation(activation)) for a, b in pairs))
+        downwards: list[nn.Module] = [nn.Sequential(nn.Linear(b, a), make_activation(activation)) for a, b in pairs[1:]]
+        self.decoder = nn.Sequential(*reversed(downwards), nn.Linear(hidden[0], spec.size))
+
+    def phases(self) -> list[Phase]:
+        """A phase per layer, then one for all."""
+        depth = len(self.encoder)
+        share = (1 - self.fine_tuning) / depth
+        greedy = [Phase(f"layer {i + 1}", partial(self.layer_turns, i), share) for i in range(depth)]
+        return [*greedy, *([Phase("all layers", self.turns, self.fine_tuning)] if self.fine_tuning else [])]
+
+    def layer_turns(self, i: int) -> list[Turn]:
+        """One turn: the i-th encoder layer and the decoder layer that undoes it."""
+        return [Turn((self.encoder[i], self.decoder[-1 - i]), partial(self.layer_loss, i))]
+
+    def turns(self) -> list[Turn]:
+        """One turn: the whole stack."""
+        return [Turn((self.encoder, self.decoder), self.reconstruction)]
+
+    def layer_loss(self, i: int, batch: Batch) -> Tensor:
+        """Error of layer i on the output of the layers below it."""
+        below = self.encoder[:i](self.flat(batch.x))
+        restored = self.decoder[-1 - i](self.encoder[i](self.corrupt(below)))
+        return self.error(restored, below) if i == 0 else squared_error(restored, below).mean()
+
+    def reconstruction(self, batch: Batch) -> Tensor:
+        """Error of the whole stack on the data."""
+        x = self.flat(batch.x)
+        return self.error(self.decoder(self.encoder(self.corrupt(x))), x)
+
+    def flat(self, x: Tensor) -> Tensor:
+        """Examples as rows: (n, *shape) -> (n, size)."""
+        return self.from_data(x).flatten(1)
+
+    def corrupt(self, x: Tensor) -> Tensor:
+        """Set a random share of the values to 0 and leave the others as they are."""
+        return dropout(x, self.corruption) * (1 - self.corruption) if self.corruption else x
+
+    def error(self, prediction: Tensor, x: Tensor) -> Tensor:
+        """Cross-entropy in nats for data in [0, 1], else the squared error, per example."""
+        return (bernoulli_nll if self.spec.bounded else squared_error)(prediction, x).mean()
+
+    def features(self, x: Tensor) -> Tensor:
+        """The code, differentiable: (n, *shape) -> (n, hidden[-1])."""
+        return self.encoder(self.flat(x))
+
+    @inference
+    def encode(self, x: Tensor) -> Tensor:
+        """The code, shape (n, hidden[-1])."""
+        return self.features(x)
+
+    @inference
+    def decode(self, z: Tensor) -> Tensor:
+        """The example of a code, shape (n, *shape)."""
+        h = self.decoder(z).view(len(z), *self.spec.shape)
+        if self.spec.bounded:
+            return torch.sigmoid(h)
+        scale = self.from_data
+        assert isinstance(scale, FromData)
+        return h * scale.scale + scale.center

@@ -1,0 +1,1 @@
+"""Boltzmann machines: models that are an energy."""

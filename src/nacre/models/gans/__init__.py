@@ -1,0 +1,1 @@
+"""Generative adversarial networks: models that are a game between two networks."""

@@ -1,0 +1,1 @@
+"""Networks, built from the shape of the data."""

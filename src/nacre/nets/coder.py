@@ -1,0 +1,59 @@
+"""A network for data of any kind: dense for vectors and small images, convolutional for larger ones."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import nn
+
+from nacre.data.spec import Spec
+from nacre.errors import NacreError
+from nacre.nets.dcgan import conv_decoder, conv_encoder
+from nacre.nets.mlp import mlp
+
+Network = Literal["auto", "dense", "conv"]
+
+
+def is_conv(spec: Spec, network: Network) -> bool:
+    """Whether `network` means convolutions for such data; "auto" takes them for images of 16 pixels and more.
+
+    Raises:
+        NacreError: Convolutions were asked for data that are no images.
+    """
+    if network == "conv" and spec.kind != "image":
+        raise NacreError(f"a conv network needs images, these data are {spec.kind}s; use --network dense.")
+    return network == "conv" or (network == "auto" and spec.kind == "image" and min(spec.shape[1:]) >= 16)
+
+
+def encoder(
+    spec: Spec, out: int, hidden: Sequence[int], base: int, network: Network, act: str, bias_last: bool = True
+) -> nn.Sequential:
+    """Data (n, *shape) -> (n, out).
+
+    Args:
+        spec: The data.
+        out: Outputs.
+        hidden: Units of the dense network's hidden layers.
+        base: Channels of the convolutional network's finest map.
+        network: "dense", "conv" or "auto".
+        act: The activation's name.
+        bias_last: Whether the last layer has a bias.
+    """
+    if is_conv(spec, network):
+        return conv_encoder(spec.shape, out, base, act, bias_last=bias_last)
+    return nn.Sequential(nn.Flatten(), *mlp([spec.size, *hidden, out], act, bias_last))
+
+
+def decoder(spec: Spec, latent: int, hidden: Sequence[int], base: int, network: Network, act: str) -> nn.Sequential:
+    """Latents (n, latent) -> unbounded values (n, *shape) or (n, size): the mirror of `encoder`.
+
+    Args:
+        spec: The data.
+        latent: Size of the latent.
+        hidden: Units of the dense network's hidden layers, as the encoder has them.
+        base: Channels of the convolutional network's finest map.
+        network: "dense", "conv" or "auto".
+        act: The activation's name.
+    """
+    if is_conv(spec, network):
+        return conv_decoder(latent, spec.shape, base, act)
+    return mlp([latent, *reversed(hidden), spec.size], act)

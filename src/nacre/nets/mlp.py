@@ -1,0 +1,35 @@
+"""Dense networks."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU,
+    "identity": nn.Identity,
+    "leaky-relu": nn.LeakyReLU,
+}
+
+
+def activation(name: str) -> nn.Module:
+    """An activation by name; leaky-relu has slope 0.2, as the GANs of the literature use it."""
+    return nn.LeakyReLU(0.2) if name == "leaky-relu" else ACTIVATIONS[name]()
+
+
+def mlp(sizes: Sequence[int], act: str = "relu", bias_last: bool = True) -> nn.Sequential:
+    """Linear layers of the given sizes with an activation between them: (n, sizes[0]) -> (n, sizes[-1]).
+
+    Args:
+        sizes: Units of the input, the hidden layers and the output.
+        act: The activation's name.
+        bias_last: Whether the last layer has a bias.
+    """
+    layers: list[nn.Module] = []
+    for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        last = i == len(sizes) - 2
+        layers += [nn.Linear(a, b, bias=bias_last or not last), *([] if last else [activation(act)])]
+    return nn.Sequential(*layers)

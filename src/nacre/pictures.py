@@ -1,0 +1,68 @@
+"""Pictures: grids of images, scatters of points."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nacre.data.spec import Spec
+
+
+def grid(x: Tensor, columns: int | None = None, gap: int = 1) -> np.ndarray:
+    """Images side by side as one array of bytes, (height, width, 3 or 4).
+
+    Args:
+        x: Images in [0, 1] with 1, 3 or 4 channels, shape (n, c, h, w); other channel counts show their mean.
+        columns: Images per row; by default the grid is square.
+        gap: Pixels between images.
+    """
+    n, c, h, w = x.shape
+    columns = columns or math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    x = x.detach().cpu().float().clamp(0, 1)
+    x = x if c in (3, 4) else x.mean(1, keepdim=True).expand(n, 3, h, w)
+    canvas = torch.ones(x.shape[1], rows * (h + gap) - gap, columns * (w + gap) - gap)
+    for i, image in enumerate(x):
+        top, left = i // columns * (h + gap), i % columns * (w + gap)
+        canvas[:, top : top + h, left : left + w] = image
+    return (canvas * 255).round().byte().permute(1, 2, 0).numpy()
+
+
+def save_grid(x: Tensor, path: str | Path, spec: Spec, columns: int | None = None) -> None:
+    """Write examples as a picture: a grid of images, a scatter of points, or lines for longer vectors.
+
+    Args:
+        x: Examples, shape (n, *spec.shape).
+        path: A PNG file; its folder is made.
+        spec: What the examples are.
+        columns: Images per row.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if spec.kind == "image":
+        from PIL import Image
+
+        picture = Image.fromarray(grid(x, columns))
+        zoom = max(1, 320 // max(picture.size))
+        picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST).save(path)
+        return
+    figure, axes = new_figure()
+    points = x.detach().cpu().numpy()
+    if spec.shape == (2,):
+        axes.scatter(points[:, 0], points[:, 1], s=4, alpha=0.6)
+        axes.set_aspect("equal")
+    else:
+        axes.plot(points.T, color="tab:blue", alpha=0.3, linewidth=0.8)
+        axes.set_xlabel("column")
+    figure.savefig(path)
+
+
+def new_figure(width: float = 4.0, height: float = 4.0) -> tuple[Any, Any]:
+    """A matplotlib figure with one axes, independent of any display."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    return figure, figure.subplots()
