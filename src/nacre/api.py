@@ -35,19 +35,19 @@ def train(model: str, data: Any, *, out: str | Path | None = None, resume: bool 
 
 
 def load(path: str | Path) -> Model:
-    """A trained model from a run folder, from a folder that `save_pretrained` wrote, or from an id on the Hub.
+    """A trained model from a run folder, a folder that `save_pretrained` wrote, or the Hub: `hf:owner/name`.
 
     Raises:
         NacreError: There is no model there.
     """
-    folder = Path(path)
-    if (folder / "run.json").is_file():
-        return RunFolder(folder).load()
-    if (folder / "config.json").is_file() or (not folder.exists() and str(path).count("/") == 1):
+    if str(path).startswith("hf:"):
         try:
-            return Model.from_pretrained(path)
-        except OSError as error:
+            return Model.from_pretrained(str(path)[3:])
+        except (OSError, ValueError) as error:
             raise NacreError(
-                f"{path} is neither a folder here nor a model on the Hub ({type(error).__name__})."
+                f"cannot load {path} from the Hub ({type(error).__name__}); check name and network."
             ) from None
+    folder = Path(path)
+    if (folder / "config.json").is_file() and not (folder / "run.json").is_file():
+        return Model.from_pretrained(folder)
     return RunFolder(folder).load()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ class Batch(dict[str, Any]):
             return [self]
         n = len(self)
         edges = [round(i * n / parts) for i in range(parts + 1)]
-        return [Batch({k: v[a:b] for k, v in self.items()}) for a, b in zip(edges, edges[1:], strict=False)]
+        return [Batch({k: v[a:b] for k, v in self.items()}) for a, b in pairwise(edges)]
 
 
 class PerPlayer(dict[str, Tensor | dict[str, Tensor]]):

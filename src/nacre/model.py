@@ -117,7 +117,7 @@ class Model(nn.Module):
         """Look at the training data once, before the first step; nothing by default."""
 
     def noise(self, n: int) -> Tensor:
-        """n draws from the prior N(0, I), shape (n, latent)."""
+        """N draws from the prior N(0, I), shape (n, latent)."""
         return torch.randn(n, self.latent, device=self.device)
 
     # What a user calls
@@ -135,7 +135,7 @@ class Model(nn.Module):
         return self
 
     def sample(self, n: int, *, seed: int | None = None, **conditions: Any) -> Tensor:
-        """n new examples in the data's own units, shape (n, *spec.shape)."""
+        """N new examples in the data's own units, shape (n, *spec.shape)."""
         raise self._cannot("sample", "")
 
     def encode(self, x: ArrayLike, *, seed: int | None = None) -> Tensor:
@@ -154,14 +154,15 @@ class Model(nn.Module):
         """The log-density of each example, or a bound on it, in nats, shape (n,)."""
         raise self._cannot("score", "its density is implicit; `nacre evaluate` compares its samples instead")
 
-    def can(self, verb: str) -> bool:
+    @classmethod
+    def can(cls, verb: str) -> bool:
         """Whether the method offers `verb`: sample, encode, decode, reconstruct, score or interpolate."""
         needs = {
             "score": ["score_samples"],
-            "reconstruct": ["reconstruct"] if type(self).reconstruct is not Model.reconstruct else ["encode", "decode"],
+            "reconstruct": ["reconstruct"] if cls.reconstruct is not Model.reconstruct else ["encode", "decode"],
             "interpolate": ["decode"],
         }.get(verb, [verb])
-        return all(getattr(type(self), name, None) is not getattr(Model, name, None) for name in needs)
+        return all(getattr(cls, name, None) is not getattr(Model, name, None) for name in needs)
 
     # Machinery
 

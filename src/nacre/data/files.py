@@ -107,11 +107,13 @@ def _npz_part(path: Path, x_key: str, y_key: str | None, classes: tuple[str, ...
 def _load(path: Path, key: str = "") -> Any:
     """The array of a .npy file; of a .npz file the array of a key, or the keys by the key "files"."""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            return loaded.files if key == "files" else loaded[key]
+        # Opened here, since NumPy leaves a damaged archive open.
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded
+            with loaded:
+                return loaded.files if key == "files" else loaded[key]
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         if "pickle" in str(error):
             raise NacreError(

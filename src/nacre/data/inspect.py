@@ -5,11 +5,11 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from nacre.data.dataset import Data, LazyData
+from nacre.pictures import new_figure, save_grid
 
 LOOKED_AT = 2000
 
@@ -99,7 +99,7 @@ def contact_sheet(data: Data, path: str | Path, n: int = 64, seed: int = 0) -> P
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if data.spec.kind == "image":
-        _grid(data.examples(n, seed).x.cpu(), path)
+        save_grid(data.examples(n, seed).x, path, data.spec)
     else:
         _scatter(data, path, max(n, LOOKED_AT), seed)
     return path
@@ -145,34 +145,15 @@ def _column(columns: tuple[str, ...], i: int) -> str:
     return columns[i] if columns else str(i)
 
 
-def _grid(x: Tensor, path: Path) -> None:
-    from PIL import Image
-
-    n, c, h, w = x.shape
-    across = math.ceil(math.sqrt(n))
-    grow = max(1, 32 // max(h, w))
-    pixels = (x * 255).round().to(torch.uint8)
-    if c == 2:
-        pixels = torch.cat([pixels, torch.zeros_like(pixels[:, :1])], 1)  # (n, 3, h, w)
-    pixels = pixels.repeat_interleave(grow, 2).repeat_interleave(grow, 3)
-    tall, wide = h * grow + 2, w * grow + 2
-    sheet = Image.new({1: "L", 4: "RGBA"}.get(c, "RGB"), (across * wide, math.ceil(n / across) * tall), "white")
-    for i, image in enumerate(pixels):
-        shown = image[0].numpy() if c == 1 else np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-        sheet.paste(Image.fromarray(shown), (i % across * wide + 1, i // across * tall + 1))
-    sheet.save(path)
-
-
 def _scatter(data: Data, path: Path, n: int, seed: int) -> None:
-    from matplotlib.figure import Figure
-
     batch = data.examples(n, seed)
     x = batch.x.cpu().numpy()
-    axes = (figure := Figure(figsize=(5, 5), layout="constrained")).subplots()
+    figure, axes = new_figure(5, 5)
     if x.shape[1] == 1:
         axes.hist(x[:, 0], bins=60)
         axes.set_xlabel(_column(data.spec.columns, 0))
     else:
-        axes.scatter(x[:, 0], x[:, 1], s=4, c=batch.y.cpu().numpy() if "y" in batch else None, cmap="turbo")
+        colours = {"c": batch.y.cpu().numpy(), "cmap": "turbo"} if "y" in batch else {}
+        axes.scatter(x[:, 0], x[:, 1], s=4, **colours)
         axes.set(xlabel=_column(data.spec.columns, 0), ylabel=_column(data.spec.columns, 1))
     figure.savefig(path)

@@ -15,7 +15,7 @@ class Loader:
 
     Args:
         data: What to draw from.
-        batch_size: Examples per batch, over all processes together; the rest of an epoch that fills no batch is left out.
+        batch_size: Examples per batch, over all processes together; what is left of an epoch fills no batch.
         seed: Seed of the order.
         device: Where batches are delivered; data in memory moves there once.
         rank: This process.

@@ -52,4 +52,5 @@ class Spec:
     def from_dict(cls, values: Mapping[str, Any]) -> "Spec":
         """The inverse of `to_dict`; unknown keys of a newer version are ignored."""
         names = {field.name for field in fields(cls)}
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in names})
+        known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in names}
+        return cls(**known)

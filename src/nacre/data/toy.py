@@ -57,7 +57,7 @@ class SwissRoll:
     \quad a = 3\pi/2,\; b = 9\pi/2$$
 
     The integral is Simpson's rule with 4,097 nodes along the curve, at most 0.003 apart: for the default noise its
-    error is below 1e-6 nats within a few deviations of the curve.
+    error is below 1e-5 nats within a few deviations of the curve.
 
     Args:
         sd: The deviation $\sigma$ of the noise; 0.01 to 0.2.
@@ -81,12 +81,11 @@ class SwissRoll:
         weights = torch.full((self.nodes,), 2.0, dtype=torch.float64, device=x.device)
         weights[1::2], weights[0], weights[-1] = 4.0, 1.0, 1.0
         constant = math.log(3 * (self.nodes - 1)) + 2 * math.log(self.sd * math.sqrt(2 * math.pi))
-        curve = self.curve.to(x.device)
-        parts = []
-        for part in x.to(torch.float64).split(1024):
-            squares = torch.cdist(part, curve, compute_mode="donot_use_mm_for_euclid_dist").square()  # (n, nodes)
-            parts.append(torch.logsumexp(weights.log() - squares / (2 * self.sd**2), 1) - constant)
-        return torch.cat(parts).to(x.dtype)
+        # |x - c|^2 by its three terms: fast, and in float64 exact enough.
+        curve, points = self.curve.to(x.device) / self.sd, x.to(torch.float64) / self.sd
+        bias = weights.log() - curve.square().sum(1) / 2
+        parts = [torch.logsumexp(torch.addmm(bias, part, curve.T), 1) for part in points.split(256)]  # (n,)
+        return (torch.cat(parts) - points.square().sum(1) / 2 - constant).to(x.dtype)
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
         """N exact samples (n, 2)."""

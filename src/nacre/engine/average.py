@@ -35,7 +35,7 @@ class Average:
         """Take one step of training into the average."""
         if self.parameters:
             decay = min(self.decay, (1 + self.count) / (10 + self.count))
-            torch._foreach_lerp_(self.values, self.parameters, 1 - decay)
+            torch._foreach_lerp_(self.values, self.parameters, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
             self.count += 1
 
     @torch.no_grad()

@@ -1,11 +1,13 @@
 """What happens beside training: the log, the progress bar, sample grids, trackers."""
 
+import importlib
 import json
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from nacre.engine.training import Training
+from nacre.errors import NacreError
 
 if TYPE_CHECKING:
     from nacre.engine.loop import Trainer
@@ -82,6 +84,8 @@ class Progress(Callback):
 
     def log(self, trainer: "Trainer", record: Record) -> None:
         """Show the losses; without a terminal print a line every five seconds."""
+        if "losses" not in record:
+            return
         losses = " ".join(f"{name} {value:.4g}" for name, value in record["losses"].items())
         rate = f"{record['samples_per_second']:,.0f}/s"
         self.bar.update(self.task, completed=trainer.step, description=trainer.title, losses=f"{losses}  {rate}")
@@ -153,28 +157,29 @@ class Tracker(Callback):
     """Send losses and metrics to TensorBoard, Weights & Biases or MLflow.
 
     Args:
-        kind: Which of them.
+        kind: "tensorboard", "wandb" or "mlflow".
+
+    Raises:
+        NacreError: The package is not installed.
     """
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
+        try:
+            self.package = importlib.import_module("torch.utils.tensorboard" if kind == "tensorboard" else kind)
+        except ImportError:
+            raise NacreError(f"--track {kind} needs the package {kind}: pip install {kind}.") from None
 
     def start(self, trainer: "Trainer") -> None:
         """Open the tracker's run."""
         options = {"model": trainer.model.registered_name(), **trainer.model.hparams, **trainer.training.to_dict()}
         if self.kind == "tensorboard":
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.writer = SummaryWriter(trainer.out)
+            self.writer = self.package.SummaryWriter(trainer.out)
         elif self.kind == "wandb":
-            import wandb
-
-            self.run = wandb.init(project="nacre", config=options, dir=trainer.out)
+            self.writer = self.package.init(project="nacre", config=options, dir=trainer.out)
         else:
-            import mlflow
-
-            mlflow.start_run()
-            mlflow.log_params(options)
+            self.package.start_run()
+            self.package.log_params(options)
 
     def log(self, trainer: "Trainer", record: Record) -> None:
         """Send one record's numbers."""
@@ -183,22 +188,16 @@ class Tracker(Callback):
             for name, value in values.items():
                 self.writer.add_scalar(name, value, record["step"])
         elif self.kind == "wandb":
-            self.run.log(values, step=record["step"])
+            self.writer.log(values, step=record["step"])
         else:
-            import mlflow
-
-            mlflow.log_metrics(values, step=record["step"])
+            self.package.log_metrics(values, step=record["step"])
 
     def finish(self, trainer: "Trainer") -> None:
         """Close the tracker's run."""
-        if self.kind == "tensorboard":
-            self.writer.close()
-        elif self.kind == "wandb":
-            self.run.finish()
+        if self.kind == "mlflow":
+            self.package.end_run()
         else:
-            import mlflow
-
-            mlflow.end_run()
+            getattr(self.writer, "close" if self.kind == "tensorboard" else "finish")()
 
 
 def standard(training: Training, has_folder: bool) -> list[Callback]:

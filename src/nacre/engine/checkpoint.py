@@ -19,7 +19,7 @@ VERSION = 1
 def random_state() -> dict[str, Any]:
     """The state of every random generator of this process, in plain values."""
     version, key, position = random.getstate()[0], list(random.getstate()[1]), random.getstate()[2]
-    kind, keys, place, has_gauss, cached = np.random.get_state()  # noqa: NPY002  a user's model may draw from it
+    kind, keys, place, has_gauss, cached = np.random.get_state()
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -36,7 +36,7 @@ def restore_random_state(state: dict[str, Any]) -> None:
     version, key, position = state["python"]
     random.setstate((version, tuple(key), position))
     kind, keys, place, has_gauss, cached = state["numpy"]
-    np.random.set_state((kind, keys.numpy().astype(np.uint32), place, has_gauss, cached))  # noqa: NPY002
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), place, has_gauss, cached))
 
 
 def write_atomically(path: Path, content: bytes) -> None:

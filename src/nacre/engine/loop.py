@@ -1,16 +1,13 @@
 """The training loop: phases, turns, steps, and never losing work."""
 
-import math
-import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch.nn.modules.conv import _ConvNd
 
 from nacre.data.dataset import Data
 from nacre.data.loader import Loader
@@ -18,19 +15,17 @@ from nacre.engine import distributed
 from nacre.engine.average import Average
 from nacre.engine.callbacks import Callback, Record, standard
 from nacre.engine.checkpoint import Checkpoints, random_state, restore_random_state
-from nacre.engine.optim import Slot, check_players
-from nacre.engine.play import Play, diverged, player_names
+from nacre.engine.ledger import Ledger
+from nacre.engine.optim import Slot, make_slots
+from nacre.engine.play import Play
 from nacre.engine.run import RunFolder
+from nacre.engine.signals import InterruptedTraining, Signals
 from nacre.engine.training import Training
 from nacre.errors import NacreError
-from nacre.game import Batch, Phase, Turn
+from nacre.game import Batch, Phase
 from nacre.model import Model
 
 MINUTES_BETWEEN_CHECKPOINTS = 5
-
-
-class Interrupted(KeyboardInterrupt):
-    """Training was stopped by a signal, after its state was saved."""
 
 
 def fit(
@@ -46,8 +41,8 @@ def fit(
 
     Raises:
         NacreError: An option, the data or the folder cannot be used as asked.
-        Diverged: A loss is no longer finite.
-        Interrupted: Ctrl-C or SIGTERM; with a run folder the state was saved first.
+        DivergedError: A loss is no longer finite.
+        InterruptedTraining: Ctrl-C or SIGTERM; with a run folder the state was saved first.
     """
     from nacre.data.sources import load_data
 
@@ -73,8 +68,8 @@ class Trainer:
     ) -> None:
         self.rank, self.world = distributed.rank(), distributed.world()
         self.model = model.to(device_of(training.device))
-        if any(isinstance(m, torch.nn.modules.conv._ConvNd) for m in model.modules()):
-            self.model.to(memory_format=torch.channels_last)
+        if any(isinstance(module, _ConvNd) for module in model.modules()):
+            self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  missing in the stubs
         self.streams = streams
         self.data = streams["data"]
         if self.data.spec.shape != model.spec.shape:
@@ -94,8 +89,8 @@ class Trainer:
         self.trainable = [p for p in model.parameters() if p.requires_grad]
         self.average = Average(model, training.ema)
         self.seconds = 0.0
-        self._window: list[tuple[int, Play, list[str], Any]] = []
-        self._stop: int | None = None
+        self.ledger = Ledger()
+        self.signals = Signals()
 
     @property
     def title(self) -> str:
@@ -121,7 +116,7 @@ class Trainer:
         self.callbacks: list[Callback] = []
         modes = [(module, module.training) for module in self.model.modules()]
         matmul = torch.get_float32_matmul_precision()
-        with Signals(self):
+        with self.signals:
             try:
                 torch.set_float32_matmul_precision("medium" if self.training.precision == "medium" else "highest")
                 self.model.train()
@@ -144,8 +139,8 @@ class Trainer:
 
     def _train(self, checkpoints: Checkpoints | None) -> None:
         log_every, save_every = self.training.log_every, self.training.checkpoint_steps
-        self._clock = self._logged_at = time.monotonic()
-        saved_at, self._logged_step = time.monotonic(), self.step
+        self._logged_at = saved_at = time.monotonic()
+        self._logged_step = self.step
         while self.step < self.training.steps:
             if self.step >= self.ends[self.phase]:
                 self._enter(self.phase + 1)
@@ -156,7 +151,7 @@ class Trainer:
             for callback in self.callbacks:
                 if callback.every and self.step % callback.every == 0:
                     callback.step(self)
-            stop = self._stop is not None if self.world == 1 else self.step % log_every == 0 and self._agree_to_stop()
+            stop = self._asked_to_stop()
             if checkpoints and (
                 stop
                 or self.step % save_every == 0
@@ -167,7 +162,7 @@ class Trainer:
                 checkpoints.save(self.step, self.state())
                 saved_at = time.monotonic()
             if stop and self.step < self.training.steps:
-                raise Interrupted(self._farewell(checkpoints))
+                raise InterruptedTraining(self._farewell(checkpoints))
 
     def _play_step(self) -> None:
         start = self.ends[self.phase - 1] if self.phase else 0
@@ -193,25 +188,26 @@ class Trainer:
                     drawn = batches = self._draw("data")
                 else:
                     drawn = batches
-                self._note(play, play(drawn, self.step + 1))
+                self.ledger.note(self.step + 1, play, play(drawn, self.step + 1))
         if active is not None:
             active.deactivate()
         self.average.update()
 
     def _draw(self, stream: str) -> list[Batch]:
         if stream not in self.loaders:
-            if stream not in self.streams:
-                raise NacreError(f"this model also needs data named {stream!r}: fit({{'data': ..., {stream!r}: ...}}).")
-            seed = self.training.seed + sum(stream.encode()) * (stream != "data")
-            self.loaders[stream] = Loader(
-                self.streams[stream], self.training.batch_size, seed, self.model.device, self.rank, self.world
-            )
+            self.loaders[stream] = self._loader(stream)
         batch = self.loaders[stream].next()
         prepare = self.phases[self.phase].prepare
         if prepare is not None:
             with torch.no_grad():
                 batch = prepare(batch)
         return batch.split(self.training.accumulate)
+
+    def _loader(self, stream: str) -> Loader:
+        if stream not in self.streams:
+            raise NacreError(f"this model also needs data named {stream!r}: fit({{'data': ..., {stream!r}: ...}}).")
+        seed = self.training.seed + (0 if stream == "data" else sum(stream.encode()))
+        return Loader(self.streams[stream], self.training.batch_size, seed, self.model.device, self.rank, self.world)
 
     def _enter(self, index: int, resumed: bool = False) -> None:
         for play in self.plays:
@@ -236,44 +232,23 @@ class Trainer:
 
     # The log
 
-    def _note(self, play: Play, terms: list[tuple[str, Tensor]]) -> None:
-        values = [value for _, value in terms]
-        names = [name for name, _ in terms]
-        if play.check_now:
-            self._window.append((self.step + 1, play, names, [value.item() for value in values]))
-        else:  # no synchronisation with the device here: the numbers are read when the log is written
-            self._window.append((self.step + 1, play, names, torch.stack(values)))
-
     def _log(self) -> None:
-        if not self._window:
+        losses = self.ledger.means()
+        if not losses:
             return
-        totals: dict[str, list[float]] = {}
-        window, self._window = self._window, []
-        columns = label(window)
-        rows = [values for *_, values in window]
-        if not window[0][1].check_now:
-            flat = distributed.mean(torch.cat([row.float() for row in rows])).tolist()
-            rows = [[flat.pop(0) for _ in row] for row in rows]
-        for (step, play, names, _), row in zip(window, rows, strict=True):
-            for name, value in zip(names, row, strict=True):
-                if not math.isfinite(value):
-                    raise diverged(play.turn.name, name, value, step)
-                totals.setdefault(columns[play.turn.name, name], []).append(value)
         now = time.monotonic()
-        done = self.step - self._logged_step
-        rate = done / max(now - self._logged_at, 1e-9)
-        self.seconds += now - self._clock
-        self._clock = self._logged_at = now
-        self._logged_step = self.step
-        draws = max((loader.drawn for loader in self.loaders.values()), default=0)
+        rate = (self.step - self._logged_step) / max(now - self._logged_at, 1e-9)
+        self.seconds += now - self._logged_at
+        self._logged_at, self._logged_step = now, self.step
+        samples = max((loader.drawn for loader in self.loaders.values()), default=0) * self.training.batch_size
         self.emit(
             {
                 "step": self.step,
                 "phase": self.phases[self.phase].name,
-                "losses": {name: sum(values) / len(values) for name, values in totals.items()},
-                "samples": draws * self.training.batch_size,
+                "losses": losses,
+                "samples": samples,
                 "seconds": round(self.seconds, 3),
-                "samples_per_second": round(rate * draws * self.training.batch_size / max(self.step, 1), 1),
+                "samples_per_second": round(rate * samples / max(self.step, 1), 1),
                 "seconds_left": round((self.training.steps - self.step) / max(rate, 1e-9), 1),
             }
         )
@@ -329,56 +304,21 @@ class Trainer:
         for key, state in shared["slots"].items():
             self.slots[key].load_state_dict(state)
         for name, drawn in shared["drawn"].items():
-            self.loaders[name] = Loader(
-                self.streams[name],
-                self.training.batch_size,
-                self.training.seed + sum(name.encode()) * (name != "data"),
-                self.model.device,
-                self.rank,
-                self.world,
-            )
+            self.loaders[name] = self._loader(name)
             self.loaders[name].drawn = drawn
         restore_random_state(local["local"]["random"])
         return True
 
-    def _agree_to_stop(self) -> bool:
-        return distributed.any_of(self._stop is not None, self.model.device)
+    def _asked_to_stop(self) -> bool:
+        caught = self.signals.caught is not None
+        if self.world == 1:
+            return caught
+        return self.step % self.training.log_every == 0 and distributed.any_of(caught, self.model.device)
 
     def _farewell(self, checkpoints: Checkpoints | None) -> str:
         if checkpoints is None:
             return f"stopped at step {self.step}; nothing was saved, since the run has no folder."
         return f"stopped at step {self.step} and saved; go on with: nacre train --resume {self.out}"
-
-
-class Signals:
-    """Ctrl-C and SIGTERM end training after the step in hand; a second one ends it at once.
-
-    Args:
-        trainer: The run to stop.
-    """
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-        self.before: dict[int, Any] = {}
-
-    def __enter__(self) -> "Signals":
-        """Listen, where Python allows it: in the main thread."""
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self.before[number] = signal.signal(number, self._caught)
-        except ValueError:
-            self.before = {}
-        return self
-
-    def _caught(self, number: int, frame: FrameType | None) -> None:
-        if self.trainer._stop is not None:
-            raise KeyboardInterrupt
-        self.trainer._stop = number
-
-    def __exit__(self, *_: object) -> None:
-        """Give the signals back."""
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
 
 
 def device_of(name: str) -> torch.device:
@@ -402,46 +342,3 @@ def phase_ends(phases: Sequence[Phase], steps: int) -> list[int]:
         done += phase.share
         ends.append(round(steps * done / total))
     return ends
-
-
-def make_slots(
-    model: Model, turns: Sequence[Turn], training: Training, trainable: Sequence[torch.nn.Parameter]
-) -> tuple[dict[str, Slot], list[list[Slot]]]:
-    """The optimizers of a phase, and those that each turn steps.
-
-    Every player has one state for all turns that move it, and another under another `optimizer` name. Players that
-    always move together share one optimizer object, which is faster and the same arithmetic.
-    """
-    allowed = {id(p) for p in trainable}
-    movers: dict[tuple[str, str], list[int]] = {}
-    modules: dict[str, torch.nn.Module] = {}
-    for i, turn in enumerate(turns):
-        for name, module in zip(player_names(model, turn), turn.modules, strict=True):
-            movers.setdefault((turn.optimizer, name), []).append(i)
-            modules[name] = module
-    check_players(training, [name for _, name in movers])
-    together: dict[tuple[str, tuple[int, ...]], list[str]] = {}
-    for (optimizer, name), where in movers.items():
-        together.setdefault((optimizer, tuple(where)), []).append(name)
-    slots: dict[str, Slot] = {}
-    members: list[list[Slot]] = [[] for _ in turns]
-    for (optimizer, where), players in together.items():
-        seen: set[int] = set()
-        groups = []
-        for name in players:
-            group = [p for p in modules[name].parameters() if id(p) in allowed and id(p) not in seen]
-            seen |= {id(p) for p in group}
-            groups.append(group)
-        lazy = max(turns[i].every for i in where) if len(where) > 1 else 1
-        slot = Slot(players, groups, training, lazy)
-        slots["+".join(players) + (f":{optimizer}" if optimizer else "")] = slot
-        for i in where:
-            members[i].append(slot)
-    return slots, members
-
-
-def label(window: Sequence[tuple[int, Play, list[str], Any]]) -> dict[tuple[str, str], str]:
-    """A column name for every term: the term's own, with the turn's name where two turns share it."""
-    keys = dict.fromkeys((play.turn.name, name) for _, play, names, _ in window for name in names)
-    terms = [term for _, term in keys]
-    return {(turn, term): term if terms.count(term) == 1 else f"{turn} {term}" for turn, term in keys}

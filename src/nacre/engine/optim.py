@@ -9,6 +9,7 @@ from torch import nn
 
 from nacre.engine.training import Training
 from nacre.errors import NacreError
+from nacre.game import Turn
 
 
 def schedule(kind: str, progress: float, warmup: float = 0.0) -> float:
@@ -74,8 +75,53 @@ class Slot:
             self.optimizer.load_state_dict(state)
 
 
+def make_slots(
+    model: nn.Module, turns: Sequence[Turn], training: Training, trainable: Sequence[nn.Parameter]
+) -> tuple[dict[str, Slot], list[list[Slot]]]:
+    """The optimizers of a phase, and those that each turn steps.
+
+    Every player has one state for all turns that move it, and another under another `optimizer` name. Players that
+    always move together share one optimizer object, which is faster and the same arithmetic.
+    """
+    allowed = {id(p) for p in trainable}
+    movers: dict[tuple[str, str], list[int]] = {}
+    modules: dict[str, nn.Module] = {}
+    for i, turn in enumerate(turns):
+        for name, module in zip(player_names(model, turn), turn.modules, strict=True):
+            movers.setdefault((turn.optimizer, name), []).append(i)
+            modules[name] = module
+    check_players(training, [name for _, name in movers])
+    together: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for (optimizer, name), where in movers.items():
+        together.setdefault((optimizer, tuple(where)), []).append(name)
+    slots: dict[str, Slot] = {}
+    members: list[list[Slot]] = [[] for _ in turns]
+    for (optimizer, where), players in together.items():
+        seen: set[int] = set()
+        groups = []
+        for name in players:
+            group = [p for p in modules[name].parameters() if id(p) in allowed and id(p) not in seen]
+            seen |= {id(p) for p in group}
+            groups.append(group)
+        lazy = max(turns[i].every for i in where) if len(where) > 1 else 1
+        slot = Slot(players, groups, training, lazy)
+        slots["+".join(players) + (f":{optimizer}" if optimizer else "")] = slot
+        for i in where:
+            members[i].append(slot)
+    return slots, members
+
+
 def check_players(training: Training, players: Sequence[str]) -> None:
     """Refuse a learning rate for a player that no turn moves."""
     for name in training.player_lr:
         if name not in players:
             raise NacreError(f"player_lr names {name!r}, which no turn moves; the players are {', '.join(players)}.")
+
+
+def player_names(model: nn.Module, turn: Turn) -> list[str]:
+    """The names of a turn's players: their attribute paths in the model."""
+    by_id = {id(module): name for name, module in reversed(list(model.named_modules()))}
+    missing = [m for m in turn.modules if id(m) not in by_id]
+    if missing:
+        raise TypeError(f"turn {turn.name!r} moves a {type(missing[0]).__name__} that is not part of the model")
+    return [by_id[id(module)] for module in turn.modules]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nacre.engine import distributed
-from nacre.engine.optim import Slot
+from nacre.engine.optim import Slot, player_names
 from nacre.engine.training import Training
 from nacre.errors import NacreError
 from nacre.game import Batch, PerPlayer, Turn
@@ -18,7 +18,7 @@ from nacre.model import Model
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
-class Diverged(NacreError):
+class DivergedError(NacreError):
     """A loss is no longer finite."""
 
 
@@ -143,16 +143,7 @@ def named(losses: Any, turn: str) -> list[tuple[str, Tensor]]:
     return list(losses.items()) if isinstance(losses, dict) else [(turn, losses)]
 
 
-def diverged(turn: str, term: str, value: float, step: int) -> Diverged:
+def diverged(turn: str, term: str, value: float, step: int) -> DivergedError:
     """The error that names where a loss stopped being finite."""
     what = f"term {term!r} of turn {turn!r}" if term != turn else f"the loss of turn {turn!r}"
-    return Diverged(f"{what} is {value} at step {step}; try a smaller --lr, or --clip 1.")
-
-
-def player_names(model: Model, turn: Turn) -> list[str]:
-    """The names of a turn's players: their attribute paths in the model."""
-    by_id = {id(module): name for name, module in reversed(list(model.named_modules()))}
-    missing = [m for m in turn.modules if id(m) not in by_id]
-    if missing:
-        raise TypeError(f"turn {turn.name!r} moves a {type(missing[0]).__name__} that is not part of the model")
-    return [by_id[id(module)] for module in turn.modules]
+    return DivergedError(f"{what} is {value} at step {step}; try a smaller --lr, or --clip 1.")

@@ -101,7 +101,8 @@ class Training:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Training":
         """The inverse of `to_dict`."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**plain)
 
     @property
     def sample_steps(self) -> int:

@@ -32,11 +32,11 @@ def gaussian_nll(mean: Tensor, logvar: Tensor, x: Tensor) -> Tensor:
 
 
 def gaussian_log_density(x: Tensor, mean: Tensor | float = 0.0, logvar: Tensor | float = 0.0) -> Tensor:
-    """log N(x; mean, exp(logvar)) over the last dimension, shape (..., ) for x of shape (..., d)."""
+    """Log N(x; mean, exp(logvar)) over the last dimension, shape (..., ) for x of shape (..., d)."""
     logvar = torch.as_tensor(logvar, dtype=x.dtype, device=x.device)
     return -0.5 * ((x - mean).square() * (-logvar).exp() + logvar + math.log(2 * math.pi)).sum(-1)
 
 
 def squared_error(prediction: Tensor, x: Tensor) -> Tensor:
-    """sum (x - prediction)^2 over an example's values, shape (n,)."""
+    """Sum (x - prediction)^2 over an example's values, shape (n,)."""
     return (prediction - x).square().flatten(1).sum(1)

@@ -1,6 +1,7 @@
 """Dense networks."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -29,7 +30,7 @@ def mlp(sizes: Sequence[int], act: str = "relu", bias_last: bool = True) -> nn.S
         bias_last: Whether the last layer has a bias.
     """
     layers: list[nn.Module] = []
-    for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (a, b) in enumerate(pairwise(sizes)):
         last = i == len(sizes) - 2
         layers += [nn.Linear(a, b, bias=bias_last or not last), *([] if last else [activation(act)])]
     return nn.Sequential(*layers)

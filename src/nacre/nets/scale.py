@@ -39,7 +39,7 @@ class ToData(FromData):
         super().__init__(spec)
         self.bounded, self.shape = spec.bounded, spec.shape
 
-    def forward(self, h: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """(n, ...) -> (n, *shape)."""
-        h = h.view(len(h), *self.shape)
+        h = x.view(len(x), *self.shape)
         return (torch.tanh(h) + 1) / 2 if self.bounded else h * self.scale + self.center

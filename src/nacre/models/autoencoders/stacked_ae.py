@@ -1,6 +1,7 @@
 """Stacked denoising autoencoder: deep, built layer by layer, then tuned as a whole."""
 
 from functools import partial
+from itertools import pairwise
 from typing import ClassVar
 
 import torch
@@ -64,7 +65,7 @@ class StackedAE(Model):
         super().__init__(spec)
         self.latent, self.corruption, self.fine_tuning = hidden[-1], corruption, fine_tuning
         sizes = [spec.size, *hidden]
-        pairs = list(zip(sizes, sizes[1:], strict=False))
+        pairs = list(pairwise(sizes))
         self.from_data = nn.Identity() if spec.bounded else FromData(spec)
         self.encoder = nn.Sequential(*(nn.Sequential(nn.Linear(a, b), make_activation(activation)) for a, b in pairs))
         downwards: list[nn.Module] = [nn.Sequential(nn.Linear(b, a), make_activation(activation)) for a, b in pairs[1:]]

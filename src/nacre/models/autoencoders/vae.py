@@ -31,7 +31,7 @@ class VAE(Model):
         network: Dense, convolutional, or by the data's shape.
         likelihood: Of p(x|z): bernoulli, gaussian with one learned variance, or auto: bernoulli for values in [0, 1].
         beta: Weight of the KL; 1 is the bound itself.
-        warmup: Share of training over which the weight of the KL rises from 0, in [0, 1).
+        kl_warmup: Share of training over which the weight of the KL rises from 0, in [0, 1).
         activation: Of the hidden layers.
 
     Shapes:
@@ -66,11 +66,11 @@ class VAE(Model):
         network: coder.Network = "auto",
         likelihood: Literal["auto", "bernoulli", "gaussian"] = "auto",
         beta: float = 1.0,
-        warmup: float = 0.0,
+        kl_warmup: float = 0.0,
         activation: str = "relu",
     ) -> None:
         super().__init__(spec)
-        self.latent, self.beta, self.warmup = latent, beta, warmup
+        self.latent, self.beta, self.kl_warmup = latent, beta, kl_warmup
         if likelihood == "auto":
             likelihood = "bernoulli" if spec.bounded else "gaussian"
         self.from_data = FromData(spec)
@@ -86,7 +86,7 @@ class VAE(Model):
         """-ELBO in nats per example: reconstruction and the (weighted) KL."""
         mean, logvar = self.posterior(batch.x)
         z = mean + torch.randn_like(mean) * (logvar / 2).exp()
-        weight = self.beta * (self.progress / self.warmup).clamp(max=1) if self.warmup else self.beta
+        weight = self.beta * (self.progress / self.kl_warmup).clamp(max=1) if self.kl_warmup else self.beta
         return {
             "reconstruction": self.likelihood.nll(self.decoder(z), batch.x).mean(),
             "kl": weight * gaussian_kl(mean, logvar).mean(),

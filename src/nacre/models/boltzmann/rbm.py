@@ -33,11 +33,11 @@ class Machine(nn.Module):
         self.register_buffer("hidden_offset", torch.zeros(hidden))
 
     def hidden_field(self, v: Tensor) -> Tensor:
-        """c + W'(v - m), the logits of p(h = 1 | v): (n, visible) -> (n, hidden)."""
+        """C + W'(v - m), the logits of p(h = 1 | v): (n, visible) -> (n, hidden)."""
         return torch.addmm(self.hidden_bias, v - self.visible_offset, self.weight)
 
     def visible_field(self, h: Tensor) -> Tensor:
-        """b + W(h - l), the logits of p(v = 1 | h): (n, hidden) -> (n, visible)."""
+        """B + W(h - l), the logits of p(v = 1 | h): (n, hidden) -> (n, visible)."""
         return linear(h - self.hidden_offset, self.weight, self.visible_bias)
 
     def free_energy(self, v: Tensor, field: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ class Machine(nn.Module):
 
     @torch.no_grad()
     def move_hidden_offset(self, target: Tensor, rate: float) -> None:
-        """l <- l + rate (target - l), with b moved along so that the distribution stays the same."""
+        """L <- l + rate (target - l), with b moved along so that the distribution stays the same."""
         change = rate * (target - self.hidden_offset)
         self.hidden_offset += change
         self.visible_bias += self.weight @ change
@@ -201,7 +201,7 @@ class RBM(Model):
 
     @inference
     def score_samples(self, x: Tensor, log_z: float | None = None) -> Tensor:
-        """log p(v) = -F(v) - log Z in nats, shape (n,).
+        """Log p(v) = -F(v) - log Z in nats, shape (n,).
 
         Args:
             x: Shape (n, *shape); grey values are drawn as Bernoulli.

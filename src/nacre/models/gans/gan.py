@@ -66,7 +66,7 @@ class GAN(Model):
         )
 
     def turns(self) -> list[Turn]:
-        """k turns of the discriminator, then one of the generator."""
+        """K turns of the discriminator, then one of the generator."""
         return [
             Turn(self.discriminator, self.discriminator_loss, repeat=self.k),
             Turn(self.generator, self.generator_loss),

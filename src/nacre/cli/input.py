@@ -1,0 +1,29 @@
+"""The data that a verb about a run works on."""
+
+from typing import TYPE_CHECKING
+
+from nacre.errors import NacreError
+
+if TYPE_CHECKING:
+    from nacre.data.dataset import Data
+
+
+def held_out(run: str, source: str = "") -> "Data":
+    """The data asked for, or held-out examples of the run's own data set, or, where there are none, all it saw.
+
+    Raises:
+        NacreError: The run was trained on an array, which only its owner has.
+    """
+    from nacre.data.sources import load_data
+    from nacre.engine.run import RunFolder
+
+    if source:
+        return load_data(source)
+    config = RunFolder(run).config
+    recorded = config["data"]["data"]
+    if not recorded["name"]:
+        raise NacreError(f"{run} was trained on an array, which was not stored; name the data to use.")
+    shape = config["spec"]["shape"]
+    size = (shape[1], shape[2]) if config["spec"]["kind"] == "image" else None
+    data = load_data(recorded["name"], split=recorded["split"], size=size)
+    return data.sibling("test") or data

@@ -1,0 +1,75 @@
+"""Examples and codes to files: arrays, tables, pictures."""
+
+from pathlib import Path
+
+from torch import Tensor
+
+from nacre.data.spec import Spec
+from nacre.errors import NacreError
+
+
+def write(
+    x: Tensor, spec: Spec | None, out: Path | None = None, grid: Path | None = None, columns: int | None = None
+) -> None:
+    """Write values to `out` by its suffix and to `grid` as a picture, and say where.
+
+    Args:
+        x: Shape (n, ...).
+        spec: What they are; None for latent codes, which are vectors.
+        out: .npy, .npz, .csv, .parquet, or a folder for one PNG each.
+        grid: A PNG.
+        columns: Pictures per row of the grid.
+
+    Raises:
+        NacreError: The suffix is unknown, or the place cannot be written.
+    """
+    import numpy as np
+
+    from nacre.pictures import save_grid
+
+    values = x.detach().cpu().numpy()
+    try:
+        if grid is not None:
+            if grid.suffix.lower() != ".png":
+                raise NacreError(f"--grid {grid} must end in .png.")
+            if spec is None:
+                raise NacreError("latent codes are no pictures; use --out codes.npy.")
+            save_grid(x, grid, spec, columns)
+            print(grid)
+        if out is None:
+            return
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix == ".npy":
+            np.save(out, values)
+        elif out.suffix == ".npz":
+            np.savez_compressed(out, x=values)
+        elif out.suffix in (".csv", ".parquet"):
+            table(values.reshape(len(values), -1), spec, out)
+        elif not out.suffix and spec is not None and spec.kind == "image":
+            images(values, out)
+        else:
+            raise NacreError(f"--out {out}: use .npy, .npz, .csv, .parquet, or for images a folder.")
+        print(out)
+    except OSError as error:
+        raise NacreError(f"cannot write {error.filename or out}: {error.strerror}; choose another place.") from error
+
+
+def table(values: object, spec: Spec | None, out: Path) -> None:
+    """Rows as CSV or Parquet, under the data's own column names where it has them."""
+    import pandas as pd
+
+    frame = pd.DataFrame(values)
+    frame.columns = list(spec.columns) if spec and spec.columns else [f"x{i}" for i in range(frame.shape[1])]
+    frame.to_csv(out, index=False) if out.suffix == ".csv" else frame.to_parquet(out)
+
+
+def images(values: object, folder: Path) -> None:
+    """One PNG per example: 00000.png, 00001.png ..."""
+    import torch
+    from PIL import Image
+
+    from nacre.pictures import grid
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, image in enumerate(torch.as_tensor(values)):
+        Image.fromarray(grid(image[None])).save(folder / f"{i:05d}.png")

@@ -1,0 +1,42 @@
+"""`nacre reconstruct`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from nacre.cli.output import write
+
+
+def run(
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")] = "",
+    *,
+    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 32,
+    seed: int = 0,
+    grid: Path | None = None,
+    out: Path | None = None,
+) -> None:
+    """Send examples through a model and back; the picture shows each pair side by side.
+
+    Args:
+        run: The run folder.
+        data: What to reconstruct; by default held-out examples of the run's own data.
+        n: How many examples.
+        seed: Seed of the choice of examples.
+        grid: Write a picture here; the default is reconstructions.png in the run folder.
+        out: Write the reconstructions here, as `nacre sample` does.
+    """
+    import torch
+
+    from nacre.api import load
+    from nacre.cli.input import held_out
+
+    model = load(run)
+    x = held_out(run, data).examples(n, seed).x
+    y = model.reconstruct(x, seed=seed)
+    if out is not None:
+        write(y, model.spec, out)
+    pairs = torch.stack([x, y.cpu()], 1).flatten(0, 1)
+    place = grid or (None if out else Path(run) / "reconstructions.png")
+    write(pairs, model.spec, None, place, columns=8)

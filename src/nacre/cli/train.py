@@ -1,0 +1,149 @@
+"""`nacre train`."""
+
+import functools
+import inspect
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+from nacre.engine.training import Training
+from nacre.errors import NacreError
+
+if TYPE_CHECKING:
+    from nacre.model import Model
+
+USAGE = """usage: nacre train MODEL DATA [flags]      (flags of a model: nacre train MODEL --help)
+       nacre train --resume RUN
+
+For example: nacre train vae digits --latent 16 --steps 5000 --out runs/vae"""
+
+
+def command(args: Sequence[str]) -> Callable[[], Any]:
+    """Read `MODEL DATA [flags]`, where the flags are the model's hyper-parameters and the training options."""
+    from nacre.cli.main import parse
+
+    rest = list(args)
+    if not rest or rest[0] in ("-h", "--help"):
+        return functools.partial(print, f"{USAGE}\n\n{inspect.cleandoc(Training.__doc__ or '')}")
+    if rest[0] == "--resume" and len(rest) > 1:
+        rest = [*repeat(rest[1]), *rest[2:]]
+    if rest[0].startswith("-"):
+        raise NacreError(f"the model's name comes first, before {rest[0]}: nacre train MODEL DATA [flags].")
+    from nacre.registry import find
+
+    model = find(rest[0])
+    return parse(runner(model), rest[1:], f"nacre train {rest[0]}")
+
+
+def repeat(run: str) -> list[str]:
+    """The arguments that go on with a run: those that began it."""
+    import shlex
+
+    from nacre.engine.run import RunFolder
+
+    folder = RunFolder(run)
+    return [*shlex.split(folder.command())[2:], "--out", run, "--resume"]
+
+
+def runner(model: "type[Model]") -> Callable[..., None]:
+    """A function whose signature and docstring hold a model's hyper-parameters and the training options."""
+    import tyro
+
+    from nacre.registry import hyperparameters
+
+    defaults = Training.resolve(model.defaults, {})
+    hints = get_type_hints(model.__init__)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    hparams = [p.replace(kind=keyword, annotation=hints[name]) for name, p in hyperparameters(model).items()]
+    options = [
+        inspect.Parameter(field.name, keyword, default=getattr(defaults, field.name), annotation=hint)
+        for field, hint in zip(fields(Training), get_type_hints(Training).values(), strict=True)
+    ]
+    data = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    own = [
+        inspect.Parameter("data", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=data),
+        inspect.Parameter("out", keyword, default=None, annotation=Path | None),
+        inspect.Parameter("resume", keyword, default=False, annotation=bool),
+        inspect.Parameter("dry_run", keyword, default=False, annotation=bool),
+        inspect.Parameter("size", keyword, default=None, annotation=int | None),
+    ]
+
+    def run(data: str, out: Path | None, resume: bool, dry_run: bool, size: int | None, **flags: Any) -> None:
+        names = {parameter.name for parameter in hparams}
+        chosen = {name: value for name, value in flags.items() if name in names}
+        training = Training(**{name: value for name, value in flags.items() if name not in names})
+        train(model, data, chosen, training, out, resume, dry_run, size)
+
+    run.__signature__ = inspect.Signature([own[0], *hparams, *options, *own[1:]])  # pyright: ignore[reportFunctionMemberAccess]
+    run.__annotations__ = {p.name: p.annotation for p in [*own, *hparams, *options]}
+    run.__doc__ = docstring(model)
+    return run
+
+
+def docstring(model: "type[Model]") -> str:
+    """The help text: the model's first sentence, and every argument's own explanation."""
+    texts = {**arguments_of(Training.__doc__), **arguments_of(model.__doc__)}
+    texts |= {
+        "data": "A name, a path, or hf:owner/name; with :train, :test ... for a split.",
+        "out": "The run folder; by default the next number in runs/.",
+        "resume": "Go on with the run in --out.",
+        "dry_run": "Print the resolved run and stop.",
+        "size": "Resize images to this many pixels.",
+    }
+    lines = "\n".join(f"    {name}: {text}" for name, text in texts.items() if name != "spec")
+    return f"{inspect.cleandoc(model.__doc__ or '').splitlines()[0]}\n\nArgs:\n{lines}"
+
+
+def arguments_of(docstring: str | None) -> dict[str, str]:
+    """The texts of a docstring's Args section."""
+    from docstring_parser import parse
+
+    return {p.arg_name: " ".join((p.description or "").split()) for p in parse(docstring or "").params}
+
+
+def train(
+    model: "type[Model]",
+    source: str,
+    hparams: dict[str, Any],
+    training: Training,
+    out: Path | None,
+    resume: bool,
+    dry_run: bool,
+    size: int | None,
+) -> None:
+    """Train as asked, in one process or in each that `torchrun` started."""
+    import torch
+
+    from nacre.data.sources import load_data
+    from nacre.engine import distributed
+    from nacre.engine.loop import Trainer
+
+    name = model.registered_name()
+    distributed.start()
+    try:
+        if resume and out is None:
+            raise NacreError("--resume needs the run folder: --out RUN.")
+        data = load_data(source, size=size)
+        torch.manual_seed(training.seed)
+        game = model(data.spec, **hparams)
+        folder = out or next_folder(f"{name}-{data.name or 'data'}")
+        if dry_run:
+            resolved = {"model": name, "data": f"{source} ({len(data)} examples of {data.spec.shape})"}
+            print(json.dumps({**resolved, **game.hparams, **training.to_dict(), "out": str(folder)}, indent=2))
+            return
+        trainer = Trainer(game, {"data": data}, training, folder)
+        trainer.run(resume)
+        if distributed.rank() == 0:
+            done = f"{training.steps} steps in {trainer.seconds:.0f} s"
+            print(f"{folder}: {done}; see it with: nacre sample {folder}", file=sys.stderr)
+    finally:
+        distributed.stop()
+
+
+def next_folder(title: str, parent: Path = Path("runs")) -> Path:
+    """The next free run folder: runs/00000-vae-digits, runs/00001-..."""
+    taken = [int(p.name[:5]) for p in parent.glob("[0-9][0-9][0-9][0-9][0-9]-*")]
+    return parent / f"{max(taken, default=-1) + 1:05d}-{Path(title).name}"

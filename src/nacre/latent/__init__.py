@@ -1,0 +1,5 @@
+"""Tools for latent spaces."""
+
+from nacre.latent.interpolate import interpolate
+
+__all__ = ["interpolate"]

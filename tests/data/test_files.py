@@ -1,0 +1,257 @@
+"""Files of a user: NumPy archives, folders of images, Parquet, CSV and the Hub."""
+
+import io
+
+import datasets
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from nacre.data.sources import load_data
+from nacre.errors import NacreError
+
+RNG = np.random.default_rng(0)
+COLOUR = RNG.integers(0, 256, (20, 6, 5, 3), dtype=np.uint8)
+
+
+def refuses(words, *args, **options):
+    with pytest.raises(NacreError) as caught:
+        load_data(*args, **options)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def save(folder, images, mode=None, suffix="png"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, image in enumerate(images):
+        picture = Image.fromarray(image)
+        (picture.convert(mode) if mode else picture).save(folder / f"{i:02}.{suffix}")
+
+
+def encoded(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return {"bytes": file.getvalue(), "path": None}
+
+
+def hub_set(n=20):
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["no", "yes"])})
+    rows = {"image": [encoded(image) for image in COLOUR[:n]], "label": [i % 2 for i in range(n)]}
+    return datasets.Dataset.from_dict(rows, features=features)
+
+
+def test_numpy_files(tmp_path):
+    np.save(tmp_path / "x.npy", COLOUR)
+    assert len(load_data(f"{tmp_path}/x.npy")) == 18
+    assert len(load_data(f"{tmp_path}/x.npy:test")) == 2
+    everything = load_data(tmp_path / "x.npy", split="all")
+    assert np.array_equal(everything.x, COLOUR.transpose(0, 3, 1, 2))
+    assert everything.name == f"{tmp_path}/x.npy"
+    np.savez(tmp_path / "one.npz", COLOUR)
+    assert len(load_data(tmp_path / "one.npz", split="all")) == 20
+    np.savez(tmp_path / "pair.npz", X=COLOUR, y=np.arange(20) % 3)
+    assert load_data(tmp_path / "pair.npz").spec.classes == ("0", "1", "2")
+    np.savez(tmp_path / "med.npz", train_images=COLOUR, train_labels=np.ones((20, 1)), val_images=COLOUR[:3])
+    assert load_data(tmp_path / "med.npz").splits == ("train", "validation", "all")
+
+
+def test_numpy_mistakes(tmp_path):
+    np.save(tmp_path / "object.npy", np.array([{}, {}]), allow_pickle=True)
+    refuses("does not unpickle", tmp_path / "object.npy")
+    np.savez(tmp_path / "object.npz", x=np.array([{}, {}]))
+    refuses("does not unpickle", tmp_path / "object.npz")
+    np.savez(tmp_path / "keys.npz", height=[1], weight=[2])
+    refuses("has the arrays height, weight; call them x and y", tmp_path / "keys.npz")
+    (tmp_path / "torn.npz").write_bytes(b"PK\3\4 torn")
+    refuses("does not open as a NumPy file", tmp_path / "torn.npz")
+    np.save(tmp_path / "nan.npy", np.full((30, 2), np.nan))
+    refuses("has 60 missing (NaN)", tmp_path / "nan.npy")
+
+
+def test_class_folders_and_split_folders(tmp_path):
+    for split, n in (("train", 8), ("val", 2)):
+        for name in ("cat", "dog"):
+            save(tmp_path / "pets" / split / name, COLOUR[:n])
+    train = load_data(tmp_path / "pets")
+    assert (len(train), train.splits, train.spec.classes) == (16, ("train", "validation", "all"), ("cat", "dog"))
+    assert train.spec.shape == (3, 6, 5)
+    assert len(train.sibling("validation")) == 4
+    assert len(load_data(f"{tmp_path}/pets:all")) == 20
+    flat = load_data(tmp_path / "pets" / "train" / "cat", split="all")
+    assert flat.y is None
+    assert np.array_equal(flat.x, COLOUR[:8].transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "jpeg", "bmp", "webp", "tif", "gif"])
+def test_image_types(tmp_path, suffix):
+    save(tmp_path / "a", COLOUR[:3], suffix=suffix)
+    assert load_data(tmp_path / "a", split="all").spec.shape == (3, 6, 5)
+
+
+def test_image_modes(tmp_path):
+    alpha = RNG.integers(0, 256, (4, 6, 5, 4), dtype=np.uint8)
+    save(tmp_path / "alpha", alpha)
+    assert np.array_equal(load_data(tmp_path / "alpha", split="all").x, alpha.transpose(0, 3, 1, 2))
+    save(tmp_path / "palette", COLOUR[:4], mode="P")
+    assert load_data(tmp_path / "palette", split="all").spec.shape == (3, 6, 5)
+    save(tmp_path / "bits", COLOUR[:4], mode="1")
+    bits = load_data(tmp_path / "bits", split="all")
+    assert bits.spec.shape == (1, 6, 5) and bits.spec.binary
+    save(tmp_path / "mixed", COLOUR[:3], mode="L")
+    Image.fromarray(COLOUR[3]).save(tmp_path / "mixed" / "colour.png")
+    mixed = load_data(tmp_path / "mixed", split="all")
+    assert mixed.spec.shape == (3, 6, 5)
+    assert torch.equal(mixed.x[0, 0], mixed.x[0, 2])
+
+
+def test_16_bit_images(tmp_path):
+    deep = RNG.integers(0, 65536, (4, 6, 5), dtype=np.uint16)
+    deep[0, 0, 0] = 65535
+    save(tmp_path / "deep", deep)
+    data, lazy = (load_data(tmp_path / "deep", split="all", in_memory=choice) for choice in (True, False))
+    assert (data.x.dtype, data.unit) == (torch.float32, 1 / 65535)
+    assert np.array_equal(data.x[:, 0], deep)
+    assert data.examples().x.max() == 1
+    assert torch.equal(lazy.examples().x, data.examples().x)
+    small = load_data(tmp_path / "deep", split="all", size=3).examples().x
+    assert small.shape == (4, 1, 3, 3) and small.min() >= 0 and small.max() <= 1
+    Image.fromarray(deep[0].astype(np.uint8)).save(tmp_path / "deep" / "shallow.png")
+    assert load_data(tmp_path / "deep", split="all").x[4].max() == deep[0].astype(np.uint8).max() * 257.0
+
+
+def test_sizes(tmp_path):
+    save(tmp_path / "a", [COLOUR[0], COLOUR[1][:5], COLOUR[2]])
+    refuses("01.png is 5 x 5 but the first one is 6 x 5", tmp_path / "a", split="all")
+    refuses("--size 5", tmp_path / "a", split="all")
+    lazy = load_data(tmp_path / "a", split="all", in_memory=False, size=(4, 8))
+    assert lazy.spec.shape == (3, 4, 8)
+    assert torch.equal(lazy.examples().x, load_data(tmp_path / "a", split="all", size=(4, 8)).examples().x)
+
+
+def test_resizing_crops_the_centre(tmp_path):
+    wide = np.zeros((20, 60), np.uint8)
+    wide[:, 20:40] = 255
+    save(tmp_path / "wide", [wide])
+    assert load_data(tmp_path / "wide", split="all", size=10).x.min() > 200
+    assert load_data(wide[None], size=10).x.min() > 200
+
+
+def test_image_mistakes(tmp_path):
+    (tmp_path / "empty").mkdir()
+    refuses("has no images (png, jpg", tmp_path / "empty")
+    save(tmp_path / "a", COLOUR[:3])
+    refuses("is a single image; give the folder", tmp_path / "a" / "00.png")
+    whole = (tmp_path / "a" / "01.png").read_bytes()
+    (tmp_path / "a" / "01.png").write_bytes(whole[: len(whole) // 2])
+    refuses("01.png does not decode", tmp_path / "a", split="all")
+    (tmp_path / "a" / "01.png").write_text("words")
+    refuses("01.png does not decode (not an image)", tmp_path / "a", split="all")
+
+
+def test_parquet_images(tmp_path, monkeypatch):
+    hub_set().to_parquet(tmp_path / "yes.parquet")
+    data = load_data(tmp_path / "yes.parquet", split="all")
+    assert np.array_equal(data.x, COLOUR.transpose(0, 3, 1, 2))
+    assert data.spec.classes == ("no", "yes")
+    place = tmp_path / "data" / "sheep"
+    place.mkdir(parents=True)
+    hub_set(12).to_parquet(place / "train-0.parquet")
+    hub_set(8).to_parquet(place / "train-1.parquet")
+    hub_set(4).to_parquet(place / "test.parquet")
+    monkeypatch.setenv("NACRE_DATA", str(tmp_path / "data"))
+    sheep = load_data("sheep")
+    assert (len(sheep), sheep.name, sheep.splits) == (20, "sheep", ("train", "test", "all"))
+    assert len(load_data("sheep:all", in_memory=False)) == 24
+    monkeypatch.setenv("NACRE_MEMORY", "100")
+    monkeypatch.setenv("NACRE_CACHE", str(tmp_path / "cache"))
+    mapped = load_data("sheep")
+    assert type(mapped).__name__ == "LazyData"
+    assert torch.equal(mapped.examples().x, sheep.examples().x)
+    assert mapped.spec == sheep.spec
+
+
+def test_parquet_mistakes(tmp_path):
+    (tmp_path / "torn.parquet").write_bytes(b"PAR1 torn")
+    refuses("does not open as a Parquet file", tmp_path / "torn.parquet")
+    rows = hub_set(4).to_list()
+    rows[2]["image"] = None
+    datasets.Dataset.from_list(rows, features=hub_set(1).features).to_parquet(tmp_path / "hole.parquet")
+    with pytest.raises(NacreError, match="row 2"):
+        load_data(tmp_path / "hole.parquet", split="all")
+    hub_set(0).to_parquet(tmp_path / "none.parquet")
+    refuses("has no rows", tmp_path / "none.parquet")
+
+
+def test_numeric_tables(tmp_path):
+    frame = pd.DataFrame({"a": np.arange(20.0), "b": np.arange(20) % 7, "target": ["u", "v"] * 10})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_csv(tmp_path / "semicolons.csv", index=False, sep=";")
+    frame.to_csv(tmp_path / "t.tsv", index=False, sep="\t")
+    tables = [load_data(tmp_path / name) for name in ("t.csv", "t.parquet", "semicolons.csv", "t.tsv")]
+    assert {table.spec.columns for table in tables} == {("a", "b")}
+    assert {table.spec.classes for table in tables} == {("u", "v")}
+    assert all(torch.equal(table.x, tables[0].x) for table in tables)
+    (tmp_path / "bare.csv").write_text("1,2\n3,4\n5,6\n")
+    assert load_data(tmp_path / "bare.csv", split="all").x.tolist() == [[1, 2], [3, 4], [5, 6]]
+    frame[["a", "b"]].to_csv(tmp_path / "numbered.csv")
+    numbered = load_data(tmp_path / "numbered.csv")
+    assert numbered.spec.columns == ("a", "b") and "row number" in numbered.notes[0]
+    (tmp_path / "points.csv").write_text("x,y\n0.5,1.5\n2,3\n")
+    assert load_data(tmp_path / "points.csv", split="all").spec.columns == ("x", "y")
+
+
+def test_csv_of_image_paths(tmp_path):
+    save(tmp_path / "pictures", COLOUR[:4])
+    rows = "".join(f"pictures/{i:02}.png,{'ab'[i % 2]}\n" for i in range(4))
+    (tmp_path / "list.csv").write_text("file,label\n" + rows)
+    data = load_data(tmp_path / "list.csv", split="all")
+    assert np.array_equal(data.x, COLOUR[:4].transpose(0, 3, 1, 2))
+    assert data.spec.classes == ("a", "b")
+
+
+def test_table_mistakes(tmp_path):
+    pd.DataFrame({"a": [1.0, None, 3], "b": [1, 2, 3]}).to_csv(tmp_path / "hole.csv", index=False)
+    refuses("1 missing (NaN) or infinite value, the first in row 1, column 'a'", tmp_path / "hole.csv")
+    pd.DataFrame({"a": [1, 2], "job": ["x", "y"]}).to_csv(tmp_path / "text.csv", index=False)
+    refuses("'job'", tmp_path / "text.csv")
+    refuses("not supported yet; select numeric columns (a)", tmp_path / "text.csv")
+    pd.DataFrame({"a": [1, 2], "label": ["x", None]}).to_csv(tmp_path / "label.csv", index=False)
+    refuses("the label column 'label'", tmp_path / "label.csv")
+    pd.DataFrame({"label": [1, 2]}).to_csv(tmp_path / "only.csv", index=False)
+    refuses("no column but the labels", tmp_path / "only.csv")
+    (tmp_path / "empty.csv").write_text("")
+    refuses("does not read as a CSV file", tmp_path / "empty.csv")
+    (tmp_path / "header.csv").write_text("a,b\n")
+    refuses("has no rows", tmp_path / "header.csv")
+
+
+def test_hub(monkeypatch):
+    asked = []
+
+    def load_dataset(name, configuration=None):
+        asked.append((name, configuration))
+        if name == "no/such":
+            raise FileNotFoundError("Dataset 'no/such' doesn't exist on the Hub\nmore")
+        return datasets.DatasetDict({"train": hub_set(20), "valid": hub_set(4)})
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    data = load_data("hf:owner/name")
+    assert np.array_equal(data.x, COLOUR.transpose(0, 3, 1, 2))
+    assert (data.spec.classes, data.splits, data.name) == (
+        ("no", "yes"),
+        ("train", "validation", "all"),
+        "hf:owner/name",
+    )
+    assert len(load_data("hf:owner/name/large:validation", in_memory=False)) == 4
+    assert asked == [("owner/name", None), ("owner/name", "large")]
+    refuses("the Hugging Face data set 'no/such' cannot be loaded", "hf:no/such")
+
+
+def test_hub_of_a_local_folder(tmp_path, monkeypatch):
+    (tmp_path / "set").mkdir()
+    pd.DataFrame({"a": np.arange(20.0), "b": np.arange(20.0)}).to_csv(tmp_path / "set" / "train.csv", index=False)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    assert load_data(f"hf:{tmp_path}/set").spec.columns == ("a", "b")

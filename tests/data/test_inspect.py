@@ -1,0 +1,65 @@
+"""`inspect` and `contact_sheet`: what is told of a data set."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from nacre.data.inspect import contact_sheet, inspect
+from nacre.data.sources import load_data
+
+
+def test_digits():
+    found = inspect(load_data("digits"))
+    assert (found["n"], found["kind"], found["shape"]) == (1437, "image", [1, 8, 8])
+    assert sum(found["classes"].values()) == 1437
+    assert 0.9 < found["balance"] < 1
+    assert (found["minimum"], found["maximum"], found["nan"], found["duplicates"]) == (0, 1, 0, 0)
+    assert (found["storage"], found["bytes"]) == ("uint8", 1437 * 64)
+    assert found["suggestion"]["command"] == "nacre train vae digits"
+    assert found["warnings"] == []
+    json.dumps(found)
+
+
+def test_oddities():
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    x[:, 1] = 4
+    x[7] = x[3]
+    y = np.zeros(50, int)
+    y[0] = 2
+    found = inspect(load_data((x, y)))
+    assert found["constant"] == ["1"]
+    assert found["duplicates"] == 1
+    assert found["mean"] == pytest.approx(x.mean())
+    assert found["classes"] == {"0": 49, "1": 0, "2": 1}
+    words = " ".join(found["warnings"])
+    for word in ("only 50 examples", "1 of 50 examples equal", "left out: 1", "without examples: 1"):
+        assert word in words
+    assert found["suggestion"]["command"] == "nacre train wgan-gp DATA --batch-size 25"
+
+
+def test_suggestions():
+    assert inspect(load_data(np.random.rand(200, 64)))["suggestion"]["model"] == "vae"
+    assert "8 x 8" in inspect(load_data(np.random.rand(200, 64)))["warnings"][-1]
+    large = load_data(np.zeros((200, 3, 160, 160), np.uint8))
+    assert inspect(large)["suggestion"]["flags"] == "--size 64"
+    assert inspect(load_data("ring"))["suggestion"]["model"] == "wgan-gp"
+
+
+def test_lazy_data_are_looked_at_in_part(tmp_path, monkeypatch):
+    monkeypatch.setattr("nacre.data.inspect.LOOKED_AT", 10)
+    for i in range(20):
+        Image.fromarray(np.full((4, 4, 4), i, np.uint8)).save(tmp_path / f"{i}.png")
+    found = inspect(load_data(tmp_path, split="all", in_memory=False))
+    assert (found["n"], found["examined"], found["duplicates"]) == (20, 10, 0)
+    assert any("batch by batch" in words for words in found["warnings"])
+    assert any("transparency" in words for words in found["warnings"])
+
+
+@pytest.mark.parametrize("shape", [(9, 1, 5, 4), (9, 2, 4, 4), (9, 3, 40, 30), (9, 4, 6, 6), (9, 1), (9, 2), (9, 5)])
+def test_contact_sheet(tmp_path, shape):
+    data = load_data(np.random.default_rng(0).random(shape))
+    path = contact_sheet(data, tmp_path / "sheets" / "sheet.png", n=4)
+    with Image.open(path) as sheet:
+        assert min(sheet.size) >= 150
