@@ -80,6 +80,9 @@ class Model(nn.Module):
     The constructor's keywords are the configuration; they are remembered in `hparams` and saved beside the weights.
     All state of training that is not a parameter lives in buffers.
 
+    Class attributes: `title` and `paper` for lists; `density` (implicit, explicit ..., none); `defaults`, training
+    options that suit the method; `known_failures`, checks of the contract suite that it cannot pass, with the reason.
+
     Args:
         spec: The shape and the units of one example.
     """
@@ -88,6 +91,7 @@ class Model(nn.Module):
     paper: ClassVar[str] = ""
     density: ClassVar[str] = "implicit"
     defaults: ClassVar[dict[str, Any]] = {}
+    known_failures: ClassVar[dict[str, str]] = {}
 
     hparams: dict[str, Any]
     progress: Tensor

@@ -30,11 +30,9 @@ def write(
     values = x.detach().cpu().numpy()
     try:
         if grid is not None:
-            if grid.suffix.lower() != ".png":
-                raise NacreError(f"--grid {grid} must end in .png.")
             if spec is None:
                 raise NacreError("latent codes are no pictures; use --out codes.npy.")
-            save_grid(x, grid, spec, columns)
+            save_grid(x, writable_picture(grid), spec, columns)
             print(grid)
         if out is None:
             return
@@ -52,6 +50,17 @@ def write(
         print(out)
     except OSError as error:
         raise NacreError(f"cannot write {error.filename or out}: {error.strerror}; choose another place.") from error
+
+
+def writable_picture(path: Path) -> Path:
+    """The path of a picture, checked.
+
+    Raises:
+        NacreError: It is no PNG.
+    """
+    if path.suffix.lower() != ".png":
+        raise NacreError(f"the picture {path} must end in .png.")
+    return path
 
 
 def table(values: object, spec: Spec | None, out: Path) -> None:

@@ -43,7 +43,7 @@ def measure(context: Context) -> list[Result]:
 
 
 def floor_features(context: Context, real: Tensor) -> tuple[Tensor, Tensor]:
-    """Two disjoint sets of real features: the held examples and training examples, or halves where there is no split."""
+    """Two disjoint sets of real features: held and training examples, or two halves where there is no split."""
     if context.train is context.held:
         half = len(real) // 2
         order = torch.randperm(len(real), generator=torch.Generator().manual_seed(context.seed))

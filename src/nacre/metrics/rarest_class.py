@@ -16,7 +16,7 @@ def obstacle(context: Context) -> str:
 
 
 def measure(context: Context) -> list[Result]:
-    """min over classes of (share among the samples) / (share among the training examples): 1 at best, 0 for a lost class."""
+    """The least ratio, over classes, of the share of samples to the share of training examples: 1 at best, 0 if lost."""
     classifier = context.extractor.classifier
     assert classifier is not None and context.train.y is not None
     classes = context.data.spec.classes
@@ -24,6 +24,7 @@ def measure(context: Context) -> list[Result]:
     generated, real = counts / counts.sum(), context.train.y.cpu().bincount(minlength=len(classes)) / len(context.train)
     ratio = torch.where(real > 0, generated / real.clamp(min=1e-9), torch.inf)
     details = {
+        "perfect": 1.0,
         "rarest": classes[int(ratio.argmin())],
         "smallest_share": float(generated.min()),
         "largest_share": float(generated.max()),

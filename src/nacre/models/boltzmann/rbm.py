@@ -107,6 +107,10 @@ class RBM(Model):
     title: ClassVar[str] = "Restricted Boltzmann machine"
     paper: ClassVar[str] = "Tieleman 2008, Algorithm 1"
     density: ClassVar[str] = "explicit, unnormalised"
+    known_failures: ClassVar[dict[str, str]] = {
+        "accumulation": "every micro-batch moves the persistent chains on",
+        "two processes": "each process has persistent chains of its own",
+    }
     defaults: ClassVar[dict[str, object]] = {
         "lr": 0.1, "optimizer": "sgd", "schedule": "linear", "batch_size": 100, "ema": 0.99,
     }  # fmt: skip

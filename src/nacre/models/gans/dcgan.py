@@ -46,6 +46,10 @@ class DCGAN(GAN):
 
     title: ClassVar[str] = "Deep convolutional GAN"
     paper: ClassVar[str] = "Radford et al. 2016, section 3"
+    known_failures: ClassVar[dict[str, str]] = {
+        "accumulation": "batch norm sees the micro-batch, not the batch",
+        "two processes": "batch norm sees one process's share of the batch",
+    }
     defaults: ClassVar[dict[str, object]] = {"lr": 2e-4, "betas": (0.5, 0.999), "batch_size": 64}
 
     def __init__(

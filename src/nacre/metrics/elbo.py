@@ -1,0 +1,36 @@
+"""The evidence lower bound of held-out examples."""
+
+import inspect
+
+from nacre.metrics.context import Context
+from nacre.metrics.result import Result
+from nacre.model import Model
+
+CHEAP = True
+QUICK = 500
+
+
+def has_bound(model: Model) -> bool:
+    """Whether the model scores examples by a bound that tightens with the number of `draws`."""
+    return model.can("score") and "draws" in inspect.signature(model.score_samples).parameters
+
+
+def obstacle(context: Context) -> str:
+    """Why it cannot be measured."""
+    return "" if has_bound(context.model) else "it has no variational bound"
+
+
+def measure(context: Context) -> list[Result]:
+    """The mean of `score_samples` with one draw per example, in nats."""
+    x = context.real.x[:QUICK] if context.quick else context.real.x
+    scores = context.model.score_samples(x, seed=context.seed).cpu().double()
+    details = {"standard_error": float(scores.std() / len(scores) ** 0.5), "n_real": len(x), "draws": 1}
+    protocol = context.protocol(f"{len(x):,} of {context.where}{binarisation(context)}, 1 draw each")
+    return [Result("elbo", float(scores.mean()), "nats", "higher", protocol, details)]
+
+
+def binarisation(context: Context) -> str:
+    """What a Bernoulli likelihood does with grey values, for protocols: its nats hold for the binarised examples."""
+    spec = context.model.spec
+    grey = spec.bounded and not spec.binary and context.model.hparams.get("likelihood", "auto") != "gaussian"
+    return " (grey values as Bernoulli probabilities)" if grey else ""

@@ -1,0 +1,62 @@
+"""Every registered model at toy size, on toy data."""
+
+from functools import cache
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+import nacre
+from nacre.data.dataset import Data
+from nacre.model import Model
+from nacre.registry import create, find, names
+
+SMALL = {
+    "ae": {"latent": 4, "hidden": (16,)},
+    "stacked-ae": {"hidden": (12, 6)},
+    "vae": {"latent": 4, "hidden": (16,)},
+    "rbm": {"hidden": 12, "chains": 16},
+    "gan": {"latent": 4, "hidden": (16,)},
+    "dcgan": {"latent": 4, "channels": 4},
+    "wgan-gp": {"latent": 4, "hidden": (16,), "n_critic": 2},
+}
+OPTIONS = {"batch_size": 16, "steps": 6, "progress": False, "device": "cpu"}
+MODELS = names()
+
+
+@cache
+def digits() -> Data:
+    """64 digits: enough for four batches."""
+    data = nacre.load_data("digits")
+    return data.subset(torch.randperm(len(data), generator=torch.Generator().manual_seed(0))[:64])
+
+
+def make(name: str, seed: int = 0) -> Model:
+    """A small model with seeded weights."""
+    torch.manual_seed(seed)
+    return create(name, digits().spec, **SMALL.get(name, {}))
+
+
+def known_failure(name: str, check: str) -> str | None:
+    """Why a model is allowed, and therefore required, to fail a check."""
+    return find(name).known_failures.get(check)
+
+
+class SameForEveryRow(TorchFunctionMode):
+    """Random draws that give every example the same noise, so that cutting a batch apart changes nothing."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func in (torch.randn, torch.rand):
+            size = tuple(args[0]) if isinstance(args[0], tuple | list | torch.Size) else args
+            return self.row(func, size).clone()
+        if func in (torch.randn_like, torch.rand_like):
+            kind = torch.randn if func is torch.randn_like else torch.rand
+            return self.row(kind, tuple(args[0].shape)).clone()
+        if func is torch.nn.functional.dropout:
+            x, p = args[0], kwargs.get("p", args[1] if len(args) > 1 else 0.5)
+            return x * (self.row(torch.rand, tuple(x.shape)) >= p) / (1 - p)
+        return func(*args, **kwargs)
+
+    def row(self, kind, size):
+        generator = torch.Generator().manual_seed(sum(size[1:]) + (kind is torch.rand))
+        return kind((1, *size[1:]), generator=generator).expand(size)
