@@ -104,7 +104,7 @@ def torchgan_trainer(
     """
 
     def run(tick: Tick) -> None:
-        if find_spec("torchvision") is None:
+        if "torchvision" not in sys.modules and find_spec("torchvision") is None:
             # It writes a picture at the end of an epoch, by which we never come.
             sys.modules["torchvision"] = ModuleType("torchvision")
         from torchgan import losses

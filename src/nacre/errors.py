@@ -10,6 +10,28 @@ class NacreError(Exception):
     """
 
 
+def at_least(least: float, **values: float | tuple[float, ...]) -> None:
+    """Refuse values below `least`: `at_least(1, latent=latent)`.
+
+    Raises:
+        NacreError: The first value that is too small, by name.
+    """
+    for name, value in values.items():
+        if any(part < least for part in (value if isinstance(value, tuple) else (value,))):
+            raise NacreError(f"{name} is {value}; it must be at least {least}.")
+
+
+def share(**values: float) -> None:
+    """Refuse values outside [0, 1): `share(corruption=corruption)`.
+
+    Raises:
+        NacreError: The first value outside, by name.
+    """
+    for name, value in values.items():
+        if not 0 <= value < 1:
+            raise NacreError(f"{name} is {value}; it must lie in [0, 1).")
+
+
 def unknown(kind: str, name: str, known: list[str], hint: str = "") -> NacreError:
     """An error for a name that does not exist, with the nearest names that do."""
     near = get_close_matches(name, known, n=3, cutoff=0.5)

@@ -233,7 +233,9 @@ class Model(nn.Module):
         weights = folder / "model.safetensors.partial"
         save_file(state, weights, metadata={"format": "pt"})
         weights.replace(folder / "model.safetensors")
-        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+        partial = folder / "config.json.partial"
+        partial.write_text(json.dumps(config, indent=2) + "\n")
+        partial.replace(folder / "config.json")
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> "Model":

@@ -7,6 +7,7 @@ from torch.overrides import TorchFunctionMode
 
 import nacre
 from nacre.data.dataset import Data
+from nacre.engine.callbacks import Callback
 from nacre.model import Model
 from nacre.registry import create, find, names
 
@@ -39,6 +40,16 @@ def make(name: str, seed: int = 0) -> Model:
 def known_failure(name: str, check: str) -> str | None:
     """Why a model is allowed, and therefore required, to fail a check."""
     return find(name).known_failures.get(check)
+
+
+class StopAt(Callback):
+    """Ask for a stop at a step, as Ctrl-C does."""
+
+    def __init__(self, step: int) -> None:
+        self.every = step
+
+    def step(self, trainer):
+        trainer.signals.caught = 2
 
 
 class SameForEveryRow(TorchFunctionMode):

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from games import MODELS, OPTIONS, SMALL, SameForEveryRow, digits, known_failure, make
+from games import MODELS, OPTIONS, SMALL, SameForEveryRow, StopAt, digits, known_failure, make
 from torch._dynamo.testing import CompileCounter
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import nacre
 from nacre.cli.main import main
-from nacre.engine.callbacks import Callback
 from nacre.engine.loop import Trainer
 from nacre.engine.play import named
 from nacre.engine.signals import InterruptedTraining
@@ -141,16 +140,6 @@ def test_configuration_survives_json(name, tmp_path):
         assert torch.equal(model.sample(5, seed=3), loaded.sample(5, seed=3))
     rebuilt = build(json.loads((tmp_path / "config.json").read_text()))
     assert [p.shape for p in rebuilt.parameters()] == [p.shape for p in model.parameters()]
-
-
-class StopAt(Callback):
-    """Ask for a stop at a step, as Ctrl-C does."""
-
-    def __init__(self, step: int) -> None:
-        self.every = step
-
-    def step(self, trainer):
-        trainer.signals.caught = 2
 
 
 @every_model

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import importlib
 import io
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -44,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = module.command(rest) if hasattr(module, "command") else parse(module.run, rest, f"nacre {verb}")
         command()
     except NacreError as error:
-        print(f"nacre: {error}", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # under torchrun every process finds the same mistake
+            print(f"nacre: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         sys.stderr.close()

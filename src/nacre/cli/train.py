@@ -129,7 +129,7 @@ def train(
         data = load_data(source, size=size)
         torch.manual_seed(training.seed)
         game = model(data.spec, **hparams)
-        folder = out or next_folder(f"{name}-{data.name or 'data'}")
+        folder = out or Path(distributed.share(str(next_folder(f"{name}-{data.name or 'data'}"))))
         if dry_run:
             resolved = {"model": name, "data": f"{source} ({len(data)} examples of {data.spec.shape})"}
             print(json.dumps({**resolved, **game.hparams, **training.to_dict(), "out": str(folder)}, indent=2))

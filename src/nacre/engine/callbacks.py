@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from nacre.engine.checkpoint import write_atomically
 from nacre.engine.training import Training
 from nacre.errors import NacreError
 
@@ -45,7 +46,7 @@ class JsonLog(Callback):
         path = trainer.out / "log.jsonl"
         lines = path.read_text().splitlines(keepends=True) if path.exists() else []
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= trainer.step]
-        path.write_text("".join(kept))
+        write_atomically(path, "".join(kept).encode())
         self.file = path.open("a", buffering=1)
 
     def log(self, trainer: "Trainer", record: Record) -> None:

@@ -1,5 +1,6 @@
 """Checkpoints that survive a kill at any moment: written aside, flushed, renamed, and checked by their hash."""
 
+import contextlib
 import hashlib
 import io
 import os
@@ -54,7 +55,8 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise NacreError(
             f"cannot write {path}: {error.strerror or error}; free some space or choose another --out "
             f"(what was saved before is intact)."

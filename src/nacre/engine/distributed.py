@@ -5,7 +5,8 @@ unused; averaging every gradient of the turn's players before the step cannot.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
 import torch
@@ -28,19 +29,37 @@ def stop() -> None:
         dist.destroy_process_group()
 
 
+_ALONE = [False]
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Inside, this process trains by itself: what only one rank does must not wait for the others."""
+    before, _ALONE[0] = _ALONE[0], True
+    try:
+        yield
+    finally:
+        _ALONE[0] = before
+
+
+def together() -> bool:
+    """Whether this process is one of several."""
+    return dist.is_initialized() and not _ALONE[0]
+
+
 def rank() -> int:
     """This process."""
-    return dist.get_rank() if dist.is_initialized() else 0
+    return dist.get_rank() if together() else 0
 
 
 def world() -> int:
     """The number of processes."""
-    return dist.get_world_size() if dist.is_initialized() else 1
+    return dist.get_world_size() if together() else 1
 
 
 def barrier() -> None:
     """Wait for the others."""
-    if dist.is_initialized():
+    if together():
         dist.barrier()
 
 
@@ -85,6 +104,14 @@ def any_of(flag: bool, device: torch.device) -> bool:
     value = torch.tensor(float(flag), device=device)
     dist.all_reduce(value)
     return bool(value > 0)
+
+
+def share(value: str) -> str:
+    """What rank 0 says."""
+    said = [value]
+    if world() > 1:
+        dist.broadcast_object_list(said, 0)
+    return said[0]
 
 
 def common(values: Sequence[int]) -> list[int]:

@@ -85,7 +85,7 @@ class Trainer:
         self.step = 0
         self.plays: list[Play] = []
         self.slots: dict[str, Slot] = {}
-        self.loaders: dict[str, Loader] = {}
+        self.loaders = {name: self._loader(name) for name in streams}
         self.trainable = [p for p in model.parameters() if p.requires_grad]
         self.average = Average(model, training.ema)
         self.seconds = 0.0
@@ -103,16 +103,15 @@ class Trainer:
     def run(self, resume: bool = False, callbacks: Sequence[Callback] = ()) -> None:
         """Train to the last step; afterwards the model holds the averaged weights and is saved."""
         folder = RunFolder(self.out) if self.out else None
+        every = [*standard(self.training, bool(folder)), *callbacks] if self.rank == 0 else []
+        checkpoints = Checkpoints(self.out, self.training.keep, self.rank) if self.out else None
+        if not resume:
+            self._start()  # before the folder is claimed, so that a mistake leaves none behind
         if folder and self.rank == 0:
             folder.begin(self.model, self.streams, self.training, resume)
         distributed.barrier()
-        torch.manual_seed(self.training.seed + 1_000_003 * self.rank)
-        checkpoints = Checkpoints(self.out, self.training.keep, self.rank) if self.out else None
-        if not (resume and checkpoints and self._resume(checkpoints)):
-            self.model.begin(self.data)
-            distributed.broadcast(self.model)
-            self._enter(0)
-        every = [*standard(self.training, bool(folder)), *callbacks] if self.rank == 0 else []
+        if resume and not (checkpoints and self._resume(checkpoints)):
+            self._start()
         self.callbacks: list[Callback] = []
         modes = [(module, module.training) for module in self.model.modules()]
         matmul = torch.get_float32_matmul_precision()
@@ -124,6 +123,11 @@ class Trainer:
                     callback.start(self)
                     self.callbacks.append(callback)
                 self._train(checkpoints)
+            except OSError as error:
+                raise NacreError(
+                    f"cannot write to {self.out}: {error.strerror or error}; free some space, then go on with: "
+                    f"nacre train --resume {self.out}"
+                ) from error
             finally:
                 torch.set_float32_matmul_precision(matmul)
                 for play in self.plays:
@@ -136,6 +140,12 @@ class Trainer:
         if folder and self.rank == 0:
             folder.finish(self)
         distributed.barrier()
+
+    def _start(self) -> None:
+        torch.manual_seed(self.training.seed + 1_000_003 * self.rank)
+        self.model.begin(self.data)
+        distributed.broadcast(self.model)
+        self._enter(0)
 
     def _train(self, checkpoints: Checkpoints | None) -> None:
         log_every, save_every = self.training.log_every, self.training.checkpoint_steps
@@ -195,7 +205,7 @@ class Trainer:
 
     def _draw(self, stream: str) -> list[Batch]:
         if stream not in self.loaders:
-            self.loaders[stream] = self._loader(stream)
+            raise NacreError(f"this model also needs data named {stream!r}: fit({{'data': ..., {stream!r}: ...}}).")
         batch = self.loaders[stream].next()
         prepare = self.phases[self.phase].prepare
         if prepare is not None:
@@ -204,8 +214,6 @@ class Trainer:
         return batch.split(self.training.accumulate)
 
     def _loader(self, stream: str) -> Loader:
-        if stream not in self.streams:
-            raise NacreError(f"this model also needs data named {stream!r}: fit({{'data': ..., {stream!r}: ...}}).")
         seed = self.training.seed + (0 if stream == "data" else sum(stream.encode()))
         return Loader(self.streams[stream], self.training.batch_size, seed, self.model.device, self.rank, self.world)
 
@@ -279,8 +287,12 @@ class Trainer:
         }
 
     def _resume(self, checkpoints: Checkpoints) -> bool:
-        steps = distributed.common(checkpoints.valid(lambda text: print(f"nacre: {text}", file=sys.stderr)))
+        found = checkpoints.steps()
+        steps = distributed.common(checkpoints.valid(say))
+        if found and not steps:
+            raise NacreError(f"every checkpoint in {checkpoints.folder} is damaged; train anew with another --out.")
         if not steps:
+            say(f"{self.out} has no checkpoint yet; beginning at step 0.")
             return False
         local = checkpoints.load(steps[-1])
         shared = Checkpoints(checkpoints.folder.parent).load(steps[-1]) if self.rank else local
@@ -304,7 +316,6 @@ class Trainer:
         for key, state in shared["slots"].items():
             self.slots[key].load_state_dict(state)
         for name, drawn in shared["drawn"].items():
-            self.loaders[name] = self._loader(name)
             self.loaders[name].drawn = drawn
         restore_random_state(local["local"]["random"])
         return True
@@ -319,6 +330,12 @@ class Trainer:
         if checkpoints is None:
             return f"stopped at step {self.step}; nothing was saved, since the run has no folder."
         return f"stopped at step {self.step} and saved; go on with: nacre train --resume {self.out}"
+
+
+def say(text: str) -> None:
+    """A word to the user, from rank 0 only."""
+    if distributed.rank() == 0:
+        print(f"nacre: {text}", file=sys.stderr)
 
 
 def device_of(name: str) -> torch.device:

@@ -10,7 +10,10 @@ class InterruptedTraining(KeyboardInterrupt):
 
 
 class Signals:
-    """Remember the first Ctrl-C or SIGTERM as `caught`; a second one ends the program at once."""
+    """Remember the first Ctrl-C or SIGTERM as `caught`; a second one ends the program at once.
+
+    Of nested trainings, such as a metric's classifier inside a run, only the outermost listens.
+    """
 
     def __init__(self) -> None:
         self.caught: int | None = None
@@ -18,6 +21,8 @@ class Signals:
 
     def __enter__(self) -> "Signals":
         """Listen, where Python allows it: in the main thread."""
+        if isinstance(getattr(signal.getsignal(signal.SIGINT), "__self__", None), Signals):
+            return self
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
                 self.before[number] = signal.signal(number, self._catch)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from nacre.errors import NacreError, unknown
+from nacre.errors import NacreError, at_least, share, unknown
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,11 @@ class Training:
 
     def __post_init__(self) -> None:
         """Refuse values outside their ranges with one sentence."""
-        at_least = {"steps": 1, "batch_size": 1, "accumulate": 1, "log_every": 1, "keep": 2, "seed": 0}
-        at_least |= {"sample_every": 0, "eval_every": 0, "checkpoint_every": 0, "clip": 0, "weight_decay": 0, "lr": 0}
-        for name, least in at_least.items():
-            if getattr(self, name) < least:
-                raise NacreError(f"{name} is {getattr(self, name)}; it must be at least {least}.")
-        for name in ("ema", "momentum", "warmup"):
-            if not 0 <= getattr(self, name) < 1:
-                raise NacreError(f"{name} is {getattr(self, name)}; it must lie in [0, 1).")
+        at_least(1, steps=self.steps, batch_size=self.batch_size, accumulate=self.accumulate, log_every=self.log_every)
+        at_least(2, keep=self.keep)
+        at_least(0, lr=self.lr, seed=self.seed, clip=self.clip, weight_decay=self.weight_decay)
+        at_least(0, sample_every=self.sample_every, eval_every=self.eval_every, checkpoint_every=self.checkpoint_every)
+        share(ema=self.ema, momentum=self.momentum, warmup=self.warmup)
         if not all(0 <= beta < 1 for beta in self.betas):
             raise NacreError(f"betas are {self.betas}; each must lie in [0, 1).")
         if self.batch_size % self.accumulate:

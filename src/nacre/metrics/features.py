@@ -15,6 +15,7 @@ from nacre.classifier import Classifier
 from nacre.data.dataset import Data
 from nacre.data.download import cache_folder
 from nacre.data.spec import Spec
+from nacre.engine import distributed
 from nacre.engine.checkpoint import write_atomically
 from nacre.errors import NacreError
 from nacre.model import seeded
@@ -76,12 +77,12 @@ def trained_classifier(train: Data) -> tuple[Classifier, str]:
     The weights are always those that were saved, so that a first evaluation and a later one agree to the last bit.
     """
     path = cache_folder() / "features" / f"{train.fingerprint}-{FEATURES}.safetensors"
-    recipe = {"features": FEATURES, "steps": steps(train), "batch_size": 128, "seed": 0, "revision": 1}
+    recipe = {"features": FEATURES, "steps": steps(train), "batch_size": min(128, len(train)), "seed": 0, "revision": 1}
     content = cached(path, recipe)
     if content is None:
         content = train_classifier(train, recipe)
         # A cache that cannot be written costs time, not the evaluation.
-        with suppress(NacreError):
+        with suppress(NacreError, OSError):
             write_atomically(path.with_suffix(".sha256"), hashlib.sha256(content).hexdigest().encode())
             write_atomically(path, content)
     from safetensors.torch import load
@@ -111,7 +112,7 @@ def train_classifier(train: Data, recipe: dict[str, Any]) -> bytes:
     from safetensors.torch import save
 
     options = {name: recipe[name] for name in ("steps", "batch_size", "seed")}
-    with seeded(recipe["seed"]):
+    with seeded(recipe["seed"]), distributed.alone():
         classifier = Classifier(train.spec, trunk(train.spec)).fit(train, progress=False, **options)
     state = {name: value.detach().cpu().contiguous() for name, value in classifier.state_dict().items()}
     return save(state, {"recipe": json.dumps(recipe)})

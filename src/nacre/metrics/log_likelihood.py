@@ -34,23 +34,24 @@ def measure(context: Context) -> list[Result]:
     """The mean log-likelihood in nats, with its standard error."""
     if is_machine(context.model):
         return [of_machine(context)]
-    if has_bound(context.model):
+    model: Any = context.model
+    if has_bound(model):
         x = context.real.x[torch.randperm(len(context.real), generator=torch.Generator().manual_seed(context.seed))]
-        scores = context.model.score_samples(x[:AT_MOST], seed=context.seed, batch_size=100, draws=DRAWS)
+        scores = model.score_samples(x[:AT_MOST], seed=context.seed, batch_size=100, draws=DRAWS)
         return [result(context, scores, f"importance-sampled bound with {DRAWS} draws", {"draws": DRAWS})]
     return [result(context, context.model.score_samples(context.real.x, seed=context.seed), "the model's own density")]
 
 
 def of_machine(context: Context) -> Result:
     """-F(v) - log Z of a machine."""
-    machine: Any = context.model.machine
+    model: Any = context.model
     mean = context.train.examples(10_000, context.seed).x.flatten(1).mean(0).clamp(0.01, 0.99)
-    weights = [weight.detach().cpu().double() for weight in machine.plain()]
+    weights = [weight.detach().cpu().double() for weight in model.machine.plain()]
     # Chains that start from the data's means need fewer temperatures than those from the machine's own bias.
     partition = log_partition(*weights, base=torch.logit(mean.double().cpu()), seed=context.seed)
-    scores = context.model.score_samples(context.real.x, seed=context.seed, log_z=partition.value)
-    return result(context, scores, f"log Z {partition.method}", {f"log_z_{k}": v for k, v in asdict(partition).items()},
-                  partition)  # fmt: skip
+    scores = model.score_samples(context.real.x, seed=context.seed, log_z=partition.value)
+    found = {f"log_z_{name}": value for name, value in asdict(partition).items() if partition.sd or name == "value"}
+    return result(context, scores, f"log Z {partition.method}", found, partition)
 
 
 def result(

@@ -126,12 +126,7 @@ def ais_log_partition(
     path = Path(weight, visible_bias, hidden_bias, base)
     with seeded(seed):
         v = bernoulli(path.base.expand(chains, -1))
-        log_weights = torch.zeros(chains, dtype=torch.float64, device=v.device)
-        times = torch.linspace(0, 1, temperatures + 1, dtype=torch.float64).tolist()
-        for before, now in pairwise(times):
-            field = path.field(v)
-            log_weights += path.log_density(v, field, now) - path.log_density(v, field, before)
-            v = path.move(field, now)
+        log_weights = path.anneal(v, 0, 1, temperatures)
     return path.partition(log_weights, f"by AIS, {chains} chains, {temperatures:,} temperatures", 1)
 
 
@@ -155,10 +150,10 @@ def reverse_ais_log_partition(
         visible_bias: b (visible,).
         hidden_bias: c (hidden,).
         chains: Independent runs, 2 or more.
-        temperatures: Steps from 1 to 0, 1 or more.
+        temperatures: Steps of t from 1 to 0, 1 or more.
         seed: Of the chains.
         base: a (visible,); by default b.
-        burn_in: Gibbs steps at temperature 1 before annealing, after as many steps that cool down to it.
+        burn_in: Gibbs steps at t = 1 before annealing, after as many that lead from t = 0 to it; 0 or more.
 
     Reference:
         Burda, Grosse, Salakhutdinov. Accurate and conservative estimates of MRF log-likelihood using reverse
@@ -169,12 +164,7 @@ def reverse_ais_log_partition(
         v = bernoulli(path.base.expand(chains, -1))
         for step in range(2 * burn_in):
             v = path.move(path.field(v), min(1.0, step / max(1, burn_in)))
-        log_weights = torch.zeros(chains, dtype=torch.float64, device=v.device)
-        times = torch.linspace(1, 0, temperatures + 1, dtype=torch.float64).tolist()
-        for before, now in pairwise(times):
-            field = path.field(v)
-            log_weights += path.log_density(v, field, now) - path.log_density(v, field, before)
-            v = path.move(field, now)
+        log_weights = path.anneal(v, 1, 0, temperatures)
     return path.partition(log_weights, f"by reverse AIS, {chains} chains, {temperatures:,} temperatures", -1)
 
 
@@ -204,6 +194,15 @@ class Path:
         """One Gibbs step of p_t from visible states with this field, shape (chains, visible)."""
         h = bernoulli(time * field)
         return bernoulli(torch.lerp(self.base, self.visible_bias, time) + time * h @ self.weight.T)
+
+    def anneal(self, v: Tensor, start: float, end: float, temperatures: int) -> Tensor:
+        """The log importance weights of chains taken from one time to another, shape (chains,)."""
+        log_weights = torch.zeros(len(v), dtype=torch.float64, device=v.device)
+        for before, now in pairwise(torch.linspace(start, end, temperatures + 1, dtype=torch.float64).tolist()):
+            field = self.field(v)
+            log_weights += self.log_density(v, field, now) - self.log_density(v, field, before)
+            v = self.move(field, now)
+        return log_weights
 
     def partition(self, log_weights: Tensor, method: str, sign: int) -> Partition:
         """Log Z from the log-weights of chains that end (sign 1) or begin (sign -1) at the machine."""

@@ -16,7 +16,7 @@ def obstacle(context: Context) -> str:
 
 
 def measure(context: Context) -> list[Result]:
-    """The least ratio, over classes, of the share of samples to the share of training examples: 1 at best, 0 if lost."""
+    """The least ratio over classes of samples' share to training examples' share: 1 at best, 0 for a lost class."""
     classifier = context.extractor.classifier
     assert classifier is not None and context.train.y is not None
     classes = context.data.spec.classes

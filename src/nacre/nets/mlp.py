@@ -5,6 +5,8 @@ from itertools import pairwise
 
 from torch import nn
 
+from nacre.errors import unknown
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "gelu": nn.GELU,
@@ -17,7 +19,13 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 
 def activation(name: str) -> nn.Module:
-    """An activation by name; leaky-relu has slope 0.2, as the GANs of the literature use it."""
+    """An activation by name; leaky-relu has slope 0.2, as the GANs of the literature use it.
+
+    Raises:
+        NacreError: There is no such activation.
+    """
+    if name not in ACTIVATIONS:
+        raise unknown("activation", name, list(ACTIVATIONS))
     return nn.LeakyReLU(0.2) if name == "leaky-relu" else ACTIVATIONS[name]()
 
 

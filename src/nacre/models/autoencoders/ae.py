@@ -5,6 +5,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from nacre.data.spec import Spec
+from nacre.errors import at_least
 from nacre.game import Batch, Turn
 from nacre.losses.likelihoods import squared_error
 from nacre.model import Model, inference
@@ -57,6 +58,7 @@ class AE(Model):
         activation: str = "relu",
     ) -> None:
         super().__init__(spec)
+        at_least(1, latent=latent, hidden=hidden, channels=channels)
         self.latent = latent
         network = "dense" if activation == "identity" and network == "auto" else network
         self.from_data = FromData(spec)

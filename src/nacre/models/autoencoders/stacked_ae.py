@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 
 from nacre.data.spec import Spec
+from nacre.errors import at_least, share
 from nacre.game import Batch, Phase, Turn
 from nacre.losses.likelihoods import bernoulli_nll, squared_error
 from nacre.model import Model, inference
@@ -63,6 +64,8 @@ class StackedAE(Model):
         fine_tuning: float = 0.5,
     ) -> None:
         super().__init__(spec)
+        at_least(1, hidden=hidden)
+        share(corruption=corruption, fine_tuning=fine_tuning)
         self.latent, self.corruption, self.fine_tuning = hidden[-1], corruption, fine_tuning
         sizes = [spec.size, *hidden]
         pairs = list(pairwise(sizes))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from nacre.data.spec import Spec
+from nacre.errors import at_least, share
 from nacre.game import Batch, Turn
 from nacre.losses.divergences import gaussian_kl
 from nacre.losses.likelihoods import gaussian_log_density
@@ -70,6 +71,9 @@ class VAE(Model):
         activation: str = "relu",
     ) -> None:
         super().__init__(spec)
+        at_least(1, latent=latent, hidden=hidden, channels=channels)
+        at_least(0, beta=beta)
+        share(kl_warmup=kl_warmup)
         self.latent, self.beta, self.kl_warmup = latent, beta, kl_warmup
         if likelihood == "auto":
             likelihood = "bernoulli" if spec.bounded else "gaussian"

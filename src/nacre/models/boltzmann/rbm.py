@@ -8,7 +8,7 @@ from torch.nn.functional import linear, softplus
 
 from nacre.data.dataset import Data
 from nacre.data.spec import Spec
-from nacre.errors import NacreError
+from nacre.errors import NacreError, at_least
 from nacre.game import Batch, Turn
 from nacre.model import Model, inference
 
@@ -130,6 +130,7 @@ class RBM(Model):
         super().__init__(spec)
         if not spec.bounded:
             raise NacreError("rbm has binary units and needs values in [0, 1]; scale the data to that range.")
+        at_least(1, hidden=hidden, k=k, chains=chains)
         self.latent, self.algorithm, self.k, self.centering = hidden, algorithm, k, centering
         self.machine = Machine(spec.size, hidden)
         self.register_buffer("chains", (torch.rand(chains, hidden) < 0.5).float())

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from torch import nn
 
 from nacre.data.spec import Spec
-from nacre.errors import NacreError
+from nacre.errors import NacreError, at_least
 from nacre.models.gans.gan import GAN
 from nacre.nets.dcgan import Upsampling, conv_decoder, conv_encoder, initialise
 from nacre.nets.scale import FromData, ToData
@@ -63,6 +63,7 @@ class DCGAN(GAN):
     ) -> None:
         if spec.kind != "image":
             raise NacreError(f"dcgan needs images, these data are {spec.kind}s; use gan or wgan-gp.")
+        at_least(1, channels=channels)
         super().__init__(spec, latent, (), cost, k)
         self.generator = nn.Sequential(
             conv_decoder(latent, spec.shape, channels, "relu", norm=True, upsampling=upsampling), ToData(spec)

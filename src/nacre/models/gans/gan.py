@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 
 from nacre.data.spec import Spec
+from nacre.errors import at_least
 from nacre.game import Batch, Turn
 from nacre.losses.adversarial import GENERATOR_COSTS, discriminator_cost
 from nacre.model import Model, inference
@@ -59,6 +60,7 @@ class GAN(Model):
         k: int = 1,
     ) -> None:
         super().__init__(spec)
+        at_least(1, latent=latent, hidden=hidden, k=k)
         self.latent, self.cost, self.k = latent, cost, k
         self.generator: nn.Module = nn.Sequential(mlp([latent, *hidden, spec.size], "leaky-relu"), ToData(spec))
         self.discriminator: nn.Module = nn.Sequential(

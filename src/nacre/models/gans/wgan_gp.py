@@ -5,6 +5,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from nacre.data.spec import Spec
+from nacre.errors import at_least
 from nacre.game import Batch, Turn
 from nacre.losses.adversarial import wasserstein_critic, wasserstein_generator
 from nacre.losses.penalties import gradient_penalty
@@ -60,6 +61,8 @@ class WGANGP(Model):
         penalty: float = 10.0,
     ) -> None:
         super().__init__(spec)
+        at_least(1, latent=latent, hidden=hidden, channels=channels, n_critic=n_critic)
+        at_least(0, penalty=penalty)
         self.latent, self.n_critic, self.penalty = latent, n_critic, penalty
         inwards = tuple(reversed(hidden))
         self.generator = nn.Sequential(coder.decoder(spec, latent, inwards, channels, network, "relu"), ToData(spec))

@@ -1,0 +1,52 @@
+# Everything happens in .venv, which the first target that needs it makes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNS ?= runs/demo
+DEMO := $(BIN)/nacre
+
+.PHONY: install demo test lint types unit wheel bench clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nacre needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+# Three models of three families on the digits that scikit-learn carries, then one page that compares them.
+demo: install
+	rm -rf $(RUNS)
+	$(DEMO) train vae digits --latent 8 --hidden 512 256 --likelihood gaussian --steps 6000 --eval-every 1000 --out $(RUNS)/vae
+	$(DEMO) train wgan-gp digits --latent 32 --hidden 256 256 --lr 3e-4 --steps 4000 --eval-every 500 --out $(RUNS)/wgan-gp
+	$(DEMO) train rbm digits --hidden 400 --k 2 --lr 0.05 --steps 12000 --eval-every 2000 --out $(RUNS)/rbm
+	$(DEMO) compare $(RUNS)/vae $(RUNS)/wgan-gp $(RUNS)/rbm --html $(RUNS)/report.html
+
+test: lint types unit wheel
+
+lint: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: install
+	$(BIN)/pyright
+
+unit: install
+	$(BIN)/pytest -n 2 --durations 10
+
+# The wheel, installed alone into a fresh environment, must answer on its own.
+wheel: install
+	rm -rf build/wheel
+	$(BIN)/python -m build --wheel --no-isolation --outdir build/wheel
+	$(PYTHON) -m venv build/wheel/venv
+	build/wheel/venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt build/wheel/*.whl
+	cd build/wheel && venv/bin/nacre --version && venv/bin/nacre models && venv/bin/nacre data digits \
+		&& venv/bin/nacre train vae digits --steps 20 --out run --no-progress && venv/bin/nacre sample run -n 4 \
+		&& venv/bin/nacre evaluate run --metrics elbo reconstruction
+
+bench: install
+	$(BIN)/python -m venv --system-site-packages .venv-bench
+
+clean:
+	rm -rf $(VENV) .venv-bench build dist runs

@@ -1,0 +1,165 @@
+"""Bad input gets one sentence that names the fix, exit code 2, and no traceback."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import nacre
+from nacre.cli.main import main
+
+TRAIN = ["--steps", "2", "--no-progress"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run of an unconditional model."""
+    out = tmp_path_factory.mktemp("runs") / "vae"
+    assert main(["train", "vae", "digits", "--hidden", "8", *TRAIN, "--out", str(out)]) == 0
+    return out
+
+
+def said(capsys, *arguments: object) -> str:
+    """The one sentence that a mistake is answered with."""
+    capsys.readouterr()
+    assert main([str(argument) for argument in arguments]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("nacre: ") and message.count("\n") == 1 and "Traceback" not in message
+    return message
+
+
+def image(path, size=(8, 8)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (*size[::-1], 3), dtype=np.uint8)).save(path)
+
+
+def test_unknown_command(capsys):
+    assert "did you mean train" in said(capsys, "trian")
+
+
+def test_unknown_model(capsys):
+    assert "did you mean wgan-gp" in said(capsys, "train", "wgan-pg", "digits")
+
+
+def test_unknown_data(capsys):
+    assert "did you mean digits" in said(capsys, "train", "vae", "digit", *TRAIN)
+
+
+def test_missing_file(capsys, tmp_path):
+    assert "nowhere.npz" in said(capsys, "train", "vae", tmp_path / "nowhere.npz", *TRAIN)
+
+
+def test_empty_folder(capsys, tmp_path):
+    assert "image" in said(capsys, "train", "vae", tmp_path, *TRAIN)
+
+
+def test_an_image_that_does_not_decode_is_named(capsys, tmp_path):
+    image(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    assert "bad.png" in said(capsys, "train", "vae", tmp_path, *TRAIN)
+
+
+def test_images_of_different_sizes(capsys, tmp_path):
+    image(tmp_path / "a.png")
+    image(tmp_path / "b.png", (9, 12))
+    assert "--size" in said(capsys, "train", "vae", tmp_path, *TRAIN)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_values_that_are_no_numbers(capsys, tmp_path, bad):
+    x = np.zeros((10, 4), np.float32)
+    x[3, 2] = bad
+    np.save(tmp_path / "x.npy", x)
+    assert "3" in said(capsys, "train", "vae", tmp_path / "x.npy", *TRAIN)
+
+
+def test_labels_out_of_range(capsys, tmp_path):
+    np.savez(tmp_path / "x.npz", x=np.zeros((4, 3), np.float32), y=np.array([0, 1, -1, 0]))
+    assert "label" in said(capsys, "train", "vae", tmp_path / "x.npz", *TRAIN)
+
+
+def test_batch_larger_than_the_data(capsys, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32))
+    assert "--batch-size 18" in said(capsys, "train", "vae", tmp_path / "x.npy", "--batch-size", "64", *TRAIN)
+
+
+def test_a_value_outside_the_models_range(capsys, tmp_path, run):
+    assert "values in [0, 1]" in said(capsys, "train", "rbm", "ring", *TRAIN, "--out", tmp_path / "r")
+    np.save(tmp_path / "x.npy", np.full((4, 1, 8, 8), 7.0, np.float32))
+    message = said(capsys, "reconstruct", run, tmp_path / "x.npy", "--grid", tmp_path / "x.png")
+    assert "[0, 1]" in message or "shape" in message
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--latent", "many"], "--latent"),
+        (["--latent", "0"], "latent is 0"),
+        (["--lattent", "3"], "--latent"),
+        (["--likelihood", "poisson"], "bernoulli"),
+        (["--steps", "0"], "steps is 0"),
+        (["--ema", "1.5"], "ema is 1.5"),
+        (["--accumulate", "3"], "accumulate"),
+        (["--device", "abacus"], "cpu"),
+        (["--player-lr", "critic", "0.1"], "encoder"),
+        (["--activation", "relux"], "relu"),
+    ],
+)
+def test_flags_that_do_not_fit(capsys, tmp_path, flags, words):
+    assert words in said(capsys, "train", "vae", "digits", *TRAIN, "--out", tmp_path / "r", *flags)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_folder_that_is_no_run(capsys, tmp_path):
+    assert "no run.json" in said(capsys, "sample", tmp_path)
+    assert "does not exist" in said(capsys, "sample", tmp_path / "nowhere")
+    assert "does not exist" in said(capsys, "train", "--resume", tmp_path / "nowhere")
+
+
+def test_a_damaged_run_json(capsys, tmp_path):
+    (tmp_path / "run.json").write_text("{")
+    assert "damaged" in said(capsys, "sample", tmp_path)
+
+
+def test_a_label_from_an_unconditional_model(capsys, run):
+    assert "unconditional" in said(capsys, "sample", run, "--label", "3")
+
+
+def test_an_out_that_holds_another_run(capsys, run):
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert "--resume" in said(capsys, "train", "vae", "digits", *TRAIN, "--out", run)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_resume_without_a_run(capsys, tmp_path):
+    assert "no run to resume" in said(capsys, "train", "vae", "digits", *TRAIN, "--out", tmp_path / "r", "--resume")
+    assert "--out" in said(capsys, "train", "vae", "digits", *TRAIN, "--resume")
+
+
+def test_verbs_that_a_model_cannot(capsys, tmp_path):
+    out = tmp_path / "gan"
+    assert main(["train", "gan", "digits", "--hidden", "8", *TRAIN, "--out", str(out)]) == 0
+    assert "cannot encode" in said(capsys, "encode", out)
+    assert "cannot" in said(capsys, "reconstruct", out)
+
+
+def test_places_that_cannot_be_written(capsys, tmp_path, run):
+    (tmp_path / "file").write_text("")
+    assert "cannot write" in said(capsys, "sample", run, "--out", tmp_path / "file" / "x.npy")
+    assert ".npy" in said(capsys, "sample", run, "--out", tmp_path / "x.xyz")
+    assert ".png" in said(capsys, "sample", run, "--grid", tmp_path / "x.txt")
+
+
+def test_dcgan_on_vectors(capsys, tmp_path):
+    assert "needs images" in said(capsys, "train", "dcgan", "ring", *TRAIN, "--out", tmp_path / "r")
+
+
+def test_python_gets_the_same_sentences():
+    data = nacre.load_data("digits")
+    with pytest.raises(nacre.NacreError, match="hyper-parameter of vae 'latnt'"):
+        nacre.create("vae", data.spec, latnt=3)
+    with pytest.raises(nacre.NacreError, match="training option 'stepz'"):
+        nacre.create("vae", data.spec).fit(data, stepz=3)
+    with pytest.raises(nacre.NacreError, match="made for"):
+        nacre.create("vae", data.spec).fit("ring", steps=1)
+    with pytest.raises(AttributeError, match="no attribute 'VEA'"):
+        _ = nacre.VEA

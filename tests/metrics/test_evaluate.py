@@ -1,0 +1,101 @@
+import json
+
+import pytest
+import torch
+
+import nacre
+from nacre.errors import NacreError
+from nacre.metrics import Report, names
+
+
+def test_every_file_is_a_metric():
+    assert names() == ["elbo", "frechet", "log_likelihood", "modes", "rarest_class", "reconstruction"]
+
+
+def test_everything_that_applies_is_measured(vae):
+    report = nacre.evaluate(vae, "digits", n=500)
+    assert [r.name for r in report] == ["elbo", "frechet", "log_likelihood", "rarest_class", "reconstruction"]
+    assert all("digits:test" in r.protocol for r in report if r.name != "rarest_class")
+    assert all(r.protocol.endswith("seed 0") for r in report)
+    assert report.get("log_likelihood").value > report.get("elbo").value
+    assert report.get("reconstruction").value < report.get("reconstruction").details["mean_example"]
+
+
+def test_seeds_reproduce_and_the_random_state_stays(vae):
+    before = torch.get_rng_state()
+    first, again = (nacre.evaluate(vae, "digits", n=300, seed=2) for _ in range(2))
+    assert first == again
+    assert torch.equal(before, torch.get_rng_state())
+    assert nacre.evaluate(vae, "digits", ["elbo"], n=300, seed=3) != nacre.evaluate(
+        vae, "digits", ["elbo"], n=300, seed=2
+    )
+
+
+def test_quick_measures_only_what_is_cheap(vae):
+    report = nacre.evaluate(vae, "digits", quick=True)
+    assert [r.name for r in report] == ["elbo", "frechet", "rarest_class", "reconstruction"]
+    assert report.get("frechet").details["n_generated"] == 1000
+
+
+def test_a_machine_is_scored_exactly(rbm):
+    (result,) = nacre.evaluate(rbm, "digits", ["log-likelihood"])
+    assert "log Z exact" in result.protocol
+    assert -30 < result.value < -20
+    assert "log_z_value" in json.dumps(result.to_dict(), allow_nan=False)
+
+
+def test_held_out_data_are_used_where_there_are_some(vae, digits):
+    assert "360 of digits:test" in nacre.evaluate(vae, digits, ["elbo"])[0].protocol
+    assert "array:train (seen in training)" in nacre.evaluate(vae, seen(digits), ["elbo"])[0].protocol
+    array = nacre.evaluate(vae, digits.examples(50).x, ["elbo", "frechet"])
+    assert "50 of array:all (perhaps seen in training)" in array[0].protocol
+    assert array[1].details["n_floor"] == [25, 25]
+
+
+def seen(digits):
+    data = digits.subset(torch.arange(100))
+    data.reload, data.name = None, ""
+    return data
+
+
+def test_a_lost_class_is_seen(vae, digits, monkeypatch):
+    real = digits.examples()
+    monkeypatch.setattr(type(vae), "sample", lambda self, n, seed=None: real.x[real.y != 3])
+    (result,) = nacre.evaluate(vae, digits, ["rarest_class"])
+    assert result.value < 0.1
+    assert result.details["rarest"] == "3"
+    monkeypatch.setattr(type(vae), "sample", lambda self, n, seed=None: real.x)
+    assert nacre.evaluate(vae, digits, ["rarest_class"])[0].value > 0.95
+
+
+def test_mistakes_are_named_in_one_sentence(vae, rbm):
+    with pytest.raises(NacreError, match="did you mean frechet"):
+        nacre.evaluate(vae, "digits", ["frechett"])
+    with pytest.raises(NacreError, match=r"rbm cannot be judged by elbo here: it has no variational bound\."):
+        nacre.evaluate(rbm, "digits", ["elbo"])
+    with pytest.raises(NacreError, match="like those it was trained on"):
+        nacre.evaluate(vae, "ring")
+    with pytest.raises(NacreError, match="at least 2"):
+        nacre.evaluate(vae, "digits", n=0)
+    with pytest.raises(NacreError, match="there is no result"):
+        nacre.evaluate(vae, "digits", ["elbo"]).get("frechet")
+
+
+def test_samples_that_are_not_finite_are_refused(vae, monkeypatch):
+    monkeypatch.setattr(type(vae), "sample", lambda self, n, seed=None: torch.full((n, 1, 8, 8), torch.nan))
+    with pytest.raises(NacreError, match="NaN"):
+        nacre.evaluate(vae, "digits", ["frechet"])
+
+
+def test_a_report_survives_json(vae):
+    report = nacre.evaluate(vae, "digits", ["elbo", "reconstruction"])
+    assert Report.from_dict(json.loads(report.to_json())) == report
+    assert "elbo" in str(report)
+
+
+def test_evaluation_during_training_is_logged(tmp_path):
+    nacre.train("vae", "digits", steps=4, eval_every=2, out=tmp_path / "run", progress=False)
+    records = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    logged = [record["metrics"] for record in records if "metrics" in record]
+    assert len(logged) == 2
+    assert {"elbo", "frechet"} <= set(logged[0])
