@@ -39,7 +39,7 @@ TASKS = {
     "wgan-gp": Task("wgan-gp", {"network": "dense"}, draws=5),
     "rbm": Task("rbm", {}, batch=100),
 }
-STEPS = {"vae": plain.vae, "dcgan": plain.dcgan, "wgan-gp": plain.wgan_gp, "rbm": plain.rbm}
+BY_HAND = {"vae": plain.vae, "dcgan": plain.dcgan, "wgan-gp": plain.wgan_gp, "rbm": plain.rbm}
 FAST = {"vae": ("medium", "bf16"), "dcgan": ("bf16",), "wgan-gp": ("medium", "bf16"), "rbm": ("medium",)}
 
 
@@ -73,7 +73,7 @@ def variants(
         options = {"batch_size": task.batch, "device": str(device), **options}
         return Variant(label, Ours(task.model, data, hparams, options, out), per_step, **more)
 
-    step = STEPS[name]
+    step = BY_HAND[name]
     found = [by_hand("plain", step(images)), ours("nacre-bare", BARE), ours("nacre-full", {}, folder / name)]
     if name == "dcgan":
         found.append(by_hand("plain-reuse", plain.dcgan(images, reuse=True)))

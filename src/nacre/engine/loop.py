@@ -26,6 +26,7 @@ from nacre.game import Batch, Phase
 from nacre.model import Model
 
 MINUTES_BETWEEN_CHECKPOINTS = 5
+SMALL_WORK = 20_000_000
 
 
 def fit(
@@ -114,9 +115,10 @@ class Trainer:
             self._start()
         self.callbacks: list[Callback] = []
         modes = [(module, module.training) for module in self.model.modules()]
-        matmul = torch.get_float32_matmul_precision()
+        matmul, threads = torch.get_float32_matmul_precision(), torch.get_num_threads()
         with self.signals:
             try:
+                torch.set_num_threads(self._threads())
                 torch.set_float32_matmul_precision("medium" if self.training.precision == "medium" else "highest")
                 self.model.train()
                 for callback in every:
@@ -129,6 +131,7 @@ class Trainer:
                     f"nacre train --resume {self.out}"
                 ) from error
             finally:
+                torch.set_num_threads(threads)
                 torch.set_float32_matmul_precision(matmul)
                 for play in self.plays:
                     play.deactivate()
@@ -238,6 +241,14 @@ class Trainer:
         if not resumed and not phase.keep_optimizers:
             self.average.restart()
 
+    def _threads(self) -> int:
+        """Few multiplications per step are done before a second thread has woken up, and it may be long in coming."""
+        if self.training.threads:
+            return self.training.threads
+        work = sum(p.numel() for p in self.trainable) * self.training.batch_size
+        small = work < SMALL_WORK and not any(isinstance(module, _ConvNd) for module in self.model.modules())
+        return 1 if small else torch.get_num_threads()
+
     # The log
 
     def _log(self) -> None:
@@ -257,7 +268,7 @@ class Trainer:
                 "samples": samples,
                 "seconds": round(self.seconds, 3),
                 "samples_per_second": round(rate * samples / max(self.step, 1), 1),
-                "seconds_left": round((self.training.steps - self.step) / max(rate, 1e-9), 1),
+                "seconds_left": round((self.training.steps - self.step) * self.seconds / self.step, 1),
             }
         )
 

@@ -18,7 +18,7 @@ from nacre.model import Model, build
 if TYPE_CHECKING:
     from nacre.engine.loop import Trainer
 
-MAY_CHANGE = {"steps", "device", "progress", "track", "keep", "log_every", "sample_every", "eval_every"}
+MAY_CHANGE = {"steps", "device", "progress", "threads", "track", "keep", "log_every", "sample_every", "eval_every"}
 MAY_CHANGE |= {"checkpoint_every"}
 
 

@@ -28,6 +28,7 @@ class Training:
         precision: float32 is exact; medium lets float32 matrix products use bf16 arithmetic; bf16 runs losses in bf16.
         compile: Compile the losses with torch.compile where they allow it.
         device: cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.
+        threads: CPU threads; 0 takes one for small dense networks, which gain nothing from more, else all there are.
         seed: Seed of the initial weights, the data order and all noise.
         log_every: Steps between lines of the log.
         sample_every: Steps between grids of samples; 0 makes ten in a run.
@@ -54,6 +55,7 @@ class Training:
     precision: Literal["float32", "medium", "bf16"] = "float32"
     compile: bool = False
     device: str = "auto"
+    threads: int = 0
     seed: int = 0
     log_every: int = 50
     sample_every: int = 0
@@ -67,7 +69,7 @@ class Training:
         """Refuse values outside their ranges with one sentence."""
         at_least(1, steps=self.steps, batch_size=self.batch_size, accumulate=self.accumulate, log_every=self.log_every)
         at_least(2, keep=self.keep)
-        at_least(0, lr=self.lr, seed=self.seed, clip=self.clip, weight_decay=self.weight_decay)
+        at_least(0, lr=self.lr, seed=self.seed, threads=self.threads, clip=self.clip, weight_decay=self.weight_decay)
         at_least(0, sample_every=self.sample_every, eval_every=self.eval_every, checkpoint_every=self.checkpoint_every)
         share(ema=self.ema, momentum=self.momentum, warmup=self.warmup)
         if not all(0 <= beta < 1 for beta in self.betas):

@@ -1,0 +1,141 @@
+"""Autoencoders: the linear one is PCA, the stacked one is built layer by layer."""
+
+import pytest
+import torch
+from torch import nn
+
+from nacre.data.dataset import Data
+from nacre.data.spec import Spec
+from nacre.engine.callbacks import Callback
+from nacre.engine.loop import phase_ends
+from nacre.game import Batch
+from nacre.models.autoencoders.ae import AE
+from nacre.models.autoencoders.stacked_ae import StackedAE
+
+QUIET = {"device": "cpu", "progress": False}
+
+
+def principal() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, float]:
+    """Correlated data, their mean, their first two principal axes, and what PCA's reconstruction leaves."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(256, 5, generator=generator, dtype=torch.float64)
+    x = x * torch.tensor([3.0, 2.0, 0.5, 0.3, 0.1]) @ torch.linalg.qr(torch.randn(5, 5, generator=generator).double())[0]
+    x = x + torch.tensor([4.0, 0.0, -2.0, 1.0, 0.0])
+    mean = x.mean(0)
+    values, vectors = torch.linalg.eigh((x - mean).T @ (x - mean) / len(x))
+    return x, mean, vectors[:, -2:], values[:3].sum().item()
+
+
+def linear_ae(x: torch.Tensor) -> AE:
+    spec = Spec((5,), center=tuple(x.mean(0).tolist()), scale=tuple(x.std(0).tolist()))
+    return AE(spec, latent=2, hidden=(), activation="identity")
+
+
+def at_pca(mixing: torch.Tensor) -> tuple[AE, torch.Tensor, float]:
+    """A linear autoencoder at PCA's solution, in one of its many bases."""
+    x, mean, axes, rest = principal()
+    model = linear_ae(x).double()
+    center, scale = model.from_data.center, model.from_data.scale
+    into, back = mixing @ axes.T, axes @ torch.linalg.inv(mixing)
+    with torch.no_grad():
+        model.encoder[1].weight.copy_(into * scale)
+        model.encoder[1].bias.copy_(into @ (center - mean))
+        model.decoder[0].weight.copy_(back / scale[:, None])
+        model.decoder[0].bias.copy_((mean - center) / scale)
+    return model, x, rest
+
+
+@pytest.mark.parametrize("mixing", [torch.eye(2), torch.tensor([[2.0, 1.0], [-1.0, 0.5]])], ids=["axes", "mixed"])
+def test_pca_is_a_stationary_point_of_the_linear_autoencoder(mixing):
+    """Any basis of the principal subspace does, and the loss there is the sum of the other eigenvalues."""
+    model, x, rest = at_pca(mixing.double())
+    loss = model.reconstruction(Batch(x=x))
+    loss.backward()
+    assert loss.item() == pytest.approx(rest, rel=1e-9)
+    assert all(p.grad.abs().max() < 1e-10 for p in model.parameters())
+
+
+def test_training_reaches_pca_from_above():
+    x, _, _, rest = principal()
+    torch.manual_seed(0)
+    model = linear_ae(x)
+    data = Data(x.float(), spec=model.spec)
+    model.fit(data, steps=1500, lr=0.02, batch_size=256, ema=0.9, **QUIET)
+    reached = model.reconstruction(Batch(x=x.float())).item()
+    assert rest * (1 - 1e-5) <= reached <= rest * 1.001
+
+
+def test_an_autoencoder_of_bounded_data_clamps_only_what_it_shows():
+    model = AE(Spec.image(1, 2, 2), latent=2, hidden=())
+    z = 20 * torch.randn(8, 2)
+    raw, shown = model.prediction(z), model.decode(z)
+    assert raw.min() < 0 and raw.max() > 1
+    assert torch.equal(shown, raw.clamp(0, 1))
+
+
+class Watch(Callback):
+    """The weights after every step, with the phase."""
+
+    every = 1
+
+    def start(self, trainer):
+        self.seen = [(None, self.copy(trainer))]
+
+    def step(self, trainer):
+        self.seen.append((trainer.phases[trainer.phase].name, self.copy(trainer)))
+
+    def copy(self, trainer):
+        return {k: v.detach().clone() for k, v in trainer.model.named_parameters()}
+
+
+def test_every_phase_moves_its_own_layer_and_nothing_else():
+    model = StackedAE(Spec((6,)), hidden=(5, 4, 3), fine_tuning=0.4)
+    watch = Watch()
+    model.fit(Data(torch.randn(32, 6), spec=model.spec), steps=20, batch_size=16, callbacks=[watch], **QUIET)
+    names = [name for name, _ in watch.seen[1:]]
+    assert names == ["layer 1"] * 4 + ["layer 2"] * 4 + ["layer 3"] * 4 + ["all layers"] * 8
+    for (_, before), (name, after) in zip(watch.seen, watch.seen[1:], strict=False):
+        moved = {".".join(k.split(".")[:2]) for k in after if not torch.equal(before[k], after[k])}
+        layer = int(name[-1]) - 1 if name != "all layers" else None
+        own = {f"{part}.{i}" for part in ("encoder", "decoder") for i in range(3)}
+        assert moved == (own if layer is None else {f"encoder.{layer}", f"decoder.{2 - layer}"})
+
+
+def test_fine_tuning_is_a_share_of_the_steps():
+    for share, ends in [(0.4, [20, 40, 60, 100]), (0.1, [30, 60, 90, 100]), (0.0, [33, 67, 100])]:
+        assert phase_ends(StackedAE(Spec((6,)), hidden=(5, 4, 3), fine_tuning=share).phases(), 100) == ends
+
+
+def test_corruption_zeroes_its_share_and_leaves_the_rest_as_it_is():
+    model, x = StackedAE(Spec((100,)), corruption=0.3), 1 + torch.rand(1000, 100)
+    corrupted = model.corrupt(x)
+    gone = corrupted == 0
+    assert abs(gone.double().mean() - 0.3) < 4.5 * (0.3 * 0.7 / x.numel()) ** 0.5
+    assert torch.allclose(corrupted[~gone], x[~gone], rtol=1e-6)
+    assert torch.equal(StackedAE(Spec((100,)), corruption=0.0).corrupt(x), x)
+
+
+def test_a_layer_restores_what_the_layer_below_it_says():
+    model = StackedAE(Spec((6,)), hidden=(5, 4, 3), corruption=0.0)
+    x = torch.randn(7, 6)
+    below = model.encoder[1](model.encoder[0](x))
+    restored = model.decoder[0](model.encoder[2](below))
+    assert isinstance(model.decoder[0], nn.Sequential) and restored.shape == below.shape
+    assert torch.allclose(model.layer_loss(2, Batch(x=x)), (restored - below).square().sum(1).mean())
+
+
+def test_an_uncorrupted_target():
+    """The mask is on what goes in; the error is measured against the whole example."""
+    model = StackedAE(Spec((6,)), hidden=(5,), corruption=0.9)
+    with torch.no_grad():
+        for p in model.decoder.parameters():
+            p.zero_()
+    x = torch.randn(9, 6)
+    for loss in (model.layer_loss(0, Batch(x=x)), model.reconstruction(Batch(x=x))):
+        assert torch.allclose(loss, x.square().sum(1).mean())
+
+
+def test_the_features_of_the_trained_stack_are_its_encoder_without_masks():
+    model = StackedAE(Spec((6,)), hidden=(5, 4), corruption=0.9)
+    x = torch.randn(3, 6)
+    assert torch.allclose(model.encode(x), model.encoder[1](model.encoder[0](x)))

@@ -1,0 +1,145 @@
+"""The VAE's bound: recomputed independently, and against the exact likelihood of a linear Gaussian model."""
+
+import math
+
+import pytest
+import torch
+from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
+
+from nacre.data.spec import Spec
+from nacre.game import Batch
+from nacre.models.autoencoders.vae import VAE
+
+TABLE = Spec((3,), center=(1.0, -2.0, 0.5), scale=(2.0, 0.5, 1.0))
+
+
+def noise(*shape: int) -> torch.Tensor:
+    """The draws that a loss makes after `torch.manual_seed(5)`."""
+    torch.manual_seed(5)
+    return torch.randn(*shape).double()
+
+
+def terms(model: VAE, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    torch.manual_seed(5)
+    return model.negative_elbo(Batch(x=x))
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_the_bound_is_that_of_an_independent_computation(likelihood):
+    if likelihood == "bernoulli":
+        model = VAE(Spec.image(1, 4, 5), latent=3, hidden=(16,), activation="tanh")
+        x = (torch.rand(7, 1, 4, 5) < 0.4).float()
+        rows = 2 * x.double().flatten(1) - 1
+    else:
+        model = VAE(TABLE, latent=3, hidden=(16,), activation="tanh")
+        x = torch.tensor(TABLE.center) + torch.randn(7, 3) * torch.tensor(TABLE.scale)
+        rows = ((x - torch.tensor(TABLE.center)) / torch.tensor(TABLE.scale)).double()
+    w = {key: value.double() for key, value in model.state_dict().items()}
+    h = torch.tanh(rows @ w["encoder.1.weight"].T + w["encoder.1.bias"])
+    mean, logvar = (h @ w["encoder.3.weight"].T + w["encoder.3.bias"]).chunk(2, 1)
+    q = Normal(mean, (logvar / 2).exp())
+    z = q.mean + q.stddev * noise(7, 3)
+    h = torch.tanh(z @ w["decoder.0.weight"].T + w["decoder.0.bias"])
+    out = h @ w["decoder.2.weight"].T + w["decoder.2.bias"]
+    if likelihood == "bernoulli":
+        log_p = Bernoulli(logits=out).log_prob(x.double().flatten(1)).sum(1)
+    else:
+        loc = out * torch.tensor(TABLE.scale).double() + torch.tensor(TABLE.center).double()
+        log_p = Normal(loc, (w["likelihood.logvar"] / 2).exp()).log_prob(x.double()).sum(1)
+    found = terms(model, x)
+    assert found["reconstruction"].item() == pytest.approx(-log_p.mean().item(), rel=1e-5)
+    assert found["kl"].item() == pytest.approx(kl_divergence(q, Normal(0.0, 1.0)).sum(1).mean().item(), rel=1e-5)
+
+
+def test_the_gradient_goes_through_the_draw():
+    """Without the KL, the encoder still learns from the reconstruction (equation 10 of the paper)."""
+    model = VAE(TABLE, latent=2, hidden=())
+    gradient = torch.autograd.grad(terms(model, torch.randn(5, 3))["reconstruction"], model.encoder[1].weight)[0]
+    assert (gradient.abs().sum(1) > 0).all(), "a mean or a log-variance gets no gradient"
+
+
+def test_beta_scales_the_kl_only():
+    model, x = VAE(TABLE, latent=2, hidden=(8,)), torch.randn(6, 3)
+    plain = terms(model, x)
+    for beta in (0.0, 0.5, 4.0):
+        model.beta = beta
+        scaled = terms(model, x)
+        assert torch.equal(scaled["reconstruction"], plain["reconstruction"])
+        assert torch.allclose(scaled["kl"], beta * plain["kl"])
+
+
+def test_the_kls_weight_rises_over_the_warm_up():
+    model, x = VAE(TABLE, latent=2, hidden=(8,), kl_warmup=0.2, beta=3.0), torch.randn(6, 3)
+    full = terms(VAE(TABLE, latent=2, hidden=(8,)), x)
+    model.progress.fill_(1.0)
+    full = terms(model, x)
+    for progress, weight in [(0.0, 0.0), (0.05, 0.25), (0.1, 0.5), (0.2, 1.0), (0.7, 1.0)]:
+        model.progress.fill_(progress)
+        warm = terms(model, x)
+        assert torch.allclose(warm["kl"], weight * full["kl"]), progress
+        assert torch.equal(warm["reconstruction"], full["reconstruction"])
+
+
+def linear_gaussian(offset: float) -> tuple[VAE, torch.Tensor, torch.Tensor]:
+    """A VAE with x = W z + m + noise, its data and their exact log-likelihood.
+
+    The columns of W are orthogonal, so that the exact posterior has a diagonal covariance. The encoder is that
+    posterior with its mean moved by `offset`.
+    """
+    torch.manual_seed(1)
+    model = VAE(TABLE, latent=2, hidden=())
+    center, scale = torch.tensor(TABLE.center).double(), torch.tensor(TABLE.scale).double()
+    columns, _ = torch.linalg.qr(torch.randn(3, 2, dtype=torch.float64))
+    w, m, s = columns * torch.tensor([1.5, 0.7]).double(), torch.tensor([0.5, -1.0, 2.0]).double(), 0.3
+    precision = w.square().sum(0) / s + 1  # of each latent, given x
+    backwards = (w / s / precision).T  # E[z | x] = backwards (x - m)
+    with torch.no_grad():
+        model.decoder[0].weight.copy_(w / scale[:, None])
+        model.decoder[0].bias.copy_((m - center) / scale)
+        model.encoder[1].weight.copy_(torch.cat([backwards * scale, torch.zeros(2, 3)]))
+        model.encoder[1].bias.copy_(torch.cat([backwards @ (center - m) + offset, -precision.log()]))
+        model.likelihood.logvar.fill_(math.log(s))
+    marginal = MultivariateNormal(m, w @ w.T + s * torch.eye(3, dtype=torch.float64))
+    x = marginal.sample((300,))
+    return model, x.float(), marginal.log_prob(x)
+
+
+def test_with_the_exact_posterior_every_draw_of_the_bound_is_the_likelihood():
+    model, x, exact = linear_gaussian(offset=0.0)
+    for seed in (0, 1):
+        assert torch.allclose(model.score_samples(x, seed=seed).double(), exact, atol=2e-4)
+    assert -sum(terms(model, x.repeat(100, 1)).values()).item() == pytest.approx(exact.mean().item(), abs=0.02)
+
+
+def test_more_draws_tighten_the_bound_up_to_the_likelihood():
+    """With a wrong encoder the mean bound rises with k and comes within 0.01 nats of the exact value at k = 1000."""
+    model, x, exact = linear_gaussian(offset=0.5)
+    bounds = [model.score_samples(x, draws=k, seed=2).double().mean() for k in (1, 4, 30, 1000)]
+    assert bounds[0] < bounds[1] - 0.05 and bounds[1] < bounds[2] - 0.02 and bounds[2] < bounds[3] + 0.01
+    assert bounds[3].item() == pytest.approx(exact.mean().item(), abs=0.01)
+
+
+def test_one_draw_of_the_bound_is_the_elbo_on_average():
+    model, x, exact = linear_gaussian(offset=0.5)
+    x = x.repeat(200, 1)
+    elbo = -sum(terms(model, x).values()).item()
+    score = model.score_samples(x, seed=3)
+    assert score.mean().item() == pytest.approx(elbo, abs=0.03)
+    assert elbo < exact.mean().item() - 0.1
+
+
+def test_the_gap_of_the_bound_is_the_divergence_from_the_posterior():
+    """KL between normals of equal covariance: half the squared offset by the posterior's precision."""
+    model, x, exact = linear_gaussian(offset=0.5)
+    mean, logvar = model.posterior(x)
+    gap = 0.5 * (0.25 * (-logvar[0]).exp()).sum().item()
+    elbo = -sum(terms(model, x.repeat(300, 1)).values()).item()
+    assert exact.mean().item() - elbo == pytest.approx(gap, abs=0.03)
+
+
+def test_samples_and_reconstructions_are_means_of_the_likelihood():
+    model = VAE(Spec.image(1, 8, 8), latent=2, hidden=(8,))
+    z = torch.randn(3, 2)
+    assert torch.allclose(model.decode(z), torch.sigmoid(model.decoder(z)).view(3, 1, 8, 8))
+    x = torch.rand(3, 1, 8, 8)
+    assert torch.allclose(model.reconstruct(x), model.decode(model.posterior(x)[0]))
