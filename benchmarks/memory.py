@@ -19,6 +19,7 @@ def peak() -> float:
 def train(task: str, variant: str, threads: int) -> None:
     """Train one variant in this process and print its peak and the size of the data it was given."""
     import torch
+
     from tasks import load, variants
 
     torch.set_num_threads(threads)

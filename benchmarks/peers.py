@@ -10,10 +10,11 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-import plain
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+
+import plain
 
 Tick = Callable[[], None]
 Loop = Callable[[Tick], None]
@@ -92,7 +93,7 @@ def pythae_vae(images: Tensor) -> Loop:
 def torchgan_trainer(
     images: Tensor, generator: nn.Module, discriminator: nn.Module, latent: int, adam: dict[str, Any], penalised: bool
 ) -> Loop:
-    """torchgan's Trainer with its console log.
+    """Torchgan's Trainer with its console log.
 
     Args:
         images: uint8 (n, c, h, w).

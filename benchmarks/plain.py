@@ -180,9 +180,7 @@ def dcgan(images: Tensor, precision: str = "float32", reuse: bool = False) -> St
 
 def wgan_generator() -> nn.Sequential:
     """64 latents to values in [-1, 1]."""
-    return nn.Sequential(
-        nn.Linear(64, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 784), nn.Tanh()
-    )
+    return nn.Sequential(nn.Linear(64, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 784), nn.Tanh())
 
 
 def wgan_critic() -> nn.Sequential:

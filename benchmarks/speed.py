@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_limits
+
 from blocks import measure, records
 from ours import Ours
 from tasks import TASKS, load, variants
-from threadpoolctl import threadpool_limits
 
 
 def processor() -> str:

@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import peers
-import plain
 import torch
-from blocks import Variant
-from ours import BARE, Ours
 
 import nacre
+import peers
+import plain
+from blocks import Variant
 from nacre.data.dataset import Data
+from ours import BARE, Ours
 
 
 @dataclass(frozen=True)

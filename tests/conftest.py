@@ -1,14 +1,12 @@
 """One thread per test process: small tensors do not gain from more, and two test processes share two cores."""
 
 import os
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
-
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+from games import SHARED_DATA
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """Every registered model at toy size, on toy data."""
 
 from functools import cache
+from pathlib import Path
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -11,6 +12,7 @@ from nacre.engine.callbacks import Callback
 from nacre.model import Model
 from nacre.registry import create, find, names
 
+SHARED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SMALL = {
     "ae": {"latent": 4, "hidden": (16,)},
     "stacked-ae": {"hidden": (12, 6)},

@@ -121,7 +121,9 @@ def test_maximum_likelihood_goes_on_as_its_tangent_beyond_the_bound():
     far = torch.tensor([2.0, 3.0, 8.0], dtype=torch.float64)
     expected = -(math.exp(2) * torch.tensor([1.0, 2.0, 7.0], dtype=torch.float64)).mean()
     assert torch.allclose(maximum_likelihood(far, bound=2.0), expected)
-    assert torch.allclose(gradient(lambda x: maximum_likelihood(x, bound=2.0), far), torch.tensor(-math.exp(2) / 3).double())
+    assert torch.allclose(
+        gradient(lambda x: maximum_likelihood(x, bound=2.0), far), torch.tensor(-math.exp(2) / 3).double()
+    )
 
 
 def test_maximum_likelihood_cost_has_the_likelihoods_gradient_under_the_optimal_discriminator():

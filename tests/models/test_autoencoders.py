@@ -19,7 +19,11 @@ def principal() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, float]:
     """Correlated data, their mean, their first two principal axes, and what PCA's reconstruction leaves."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(256, 5, generator=generator, dtype=torch.float64)
-    x = x * torch.tensor([3.0, 2.0, 0.5, 0.3, 0.1]) @ torch.linalg.qr(torch.randn(5, 5, generator=generator).double())[0]
+    x = (
+        x
+        * torch.tensor([3.0, 2.0, 0.5, 0.3, 0.1])
+        @ torch.linalg.qr(torch.randn(5, 5, generator=generator).double())[0]
+    )
     x = x + torch.tensor([4.0, 0.0, -2.0, 1.0, 0.0])
     mean = x.mean(0)
     values, vectors = torch.linalg.eigh((x - mean).T @ (x - mean) / len(x))

@@ -141,7 +141,9 @@ def test_dcgan_draws_weights_as_the_paper_does():
 
 def test_initialise_centres_norms_at_one():
     norm = nn.BatchNorm2d(20_000).apply(initialise)
-    assert norm.weight.mean().item() == pytest.approx(1, abs=1e-3) and norm.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert norm.weight.mean().item() == pytest.approx(1, abs=1e-3) and norm.weight.std().item() == pytest.approx(
+        0.02, rel=0.05
+    )
 
 
 def test_dcgan_refuses_vectors():

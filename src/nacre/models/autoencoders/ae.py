@@ -2,8 +2,10 @@
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
+from nacre.data.dataset import Data
 from nacre.data.spec import Spec
 from nacre.errors import at_least
 from nacre.game import Batch, Turn
@@ -30,7 +32,8 @@ class AE(Model):
         encode: (n, *shape) -> (n, latent). decode: (n, latent) -> (n, *shape).
 
     Departures:
-        Trained from end to end without layer-wise pretraining (that is `stacked-ae`), with squared error for all data.
+        Trained from end to end without layer-wise pretraining (that is `stacked-ae`), with squared error for all data,
+        from which the mean is taken off first.
 
     Example:
         >>> import nacre
@@ -48,6 +51,8 @@ class AE(Model):
     density: ClassVar[str] = "none"
     defaults: ClassVar[dict[str, object]] = {"lr": 1e-3, "schedule": "cosine"}
 
+    mean: Tensor
+
     def __init__(
         self,
         spec: Spec,
@@ -62,8 +67,13 @@ class AE(Model):
         self.latent = latent
         network = "dense" if activation == "identity" and network == "auto" else network
         self.from_data = FromData(spec)
+        self.register_buffer("mean", torch.zeros(spec.shape))
         self.encoder = coder.encoder(spec, latent, hidden, channels, network, activation)
         self.decoder = coder.decoder(spec, latent, hidden, channels, network, activation)
+
+    def begin(self, data: Data) -> None:
+        """Centre on the data's mean, which the networks then need not carry."""
+        self.mean.copy_(data.examples(10_000).x.mean(0))
 
     def turns(self) -> list[Turn]:
         """One turn: encoder and decoder together."""
@@ -75,12 +85,12 @@ class AE(Model):
 
     def features(self, x: Tensor) -> Tensor:
         """The code, differentiable: (n, *shape) -> (n, latent)."""
-        return self.encoder(self.from_data(x))
+        return self.encoder((x - self.mean) / self.from_data.scale)
 
     def prediction(self, z: Tensor) -> Tensor:
         """The decoder's output in the data's units, not yet clamped: (n, latent) -> (n, *shape)."""
         h = self.decoder(z).view(len(z), *self.spec.shape)
-        return h * self.from_data.scale + self.from_data.center
+        return h * self.from_data.scale + self.mean
 
     @inference
     def encode(self, x: Tensor) -> Tensor:
