@@ -24,12 +24,14 @@ _HOMES = {
     "load": "nacre.api",
     "load_data": "nacre.data.sources",
     "train": "nacre.api",
-    "transfer": "nacre.transfer",
+    "transfer": "nacre.classifier",
 }
 __all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "latent":
+        return importlib.import_module("nacre.latent")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     if not name.startswith("_"):

@@ -1,6 +1,10 @@
-"""A classifier: any trunk with a linear head, trained by the same engine as the generative models."""
+"""A classifier: any trunk with a linear head, and an autoencoder's layers reused as one (transfer).
 
-from typing import ClassVar
+It is trained by the same engine as the generative models.
+"""
+
+import copy
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +14,7 @@ from nacre.data.dataset import Data
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
 from nacre.game import Batch, Phase, Turn
-from nacre.model import Model, inference
+from nacre.model import Model, inference, seeded
 
 
 class Classifier(Model):
@@ -83,3 +87,73 @@ class Classifier(Model):
         """The share of the examples whose most probable class is their label."""
         batch = data.examples() if isinstance(data, Data) else data
         return float((self.classify(batch.x).argmax(1).cpu() == batch.y.cpu()).float().mean())
+
+
+class Code(nn.Module):
+    """The encoder of a model, differentiable: (n, *shape) -> (n, latent).
+
+    Args:
+        model: A model with `features`.
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The code of each example."""
+        return self.model.features(x)
+
+
+def transfer(
+    model: Model, data: Any, *, labels: int | None = None, frozen: float = 0.3, seed: int = 0, **options: Any
+) -> Classifier:
+    """Train a classifier whose lower layers are a copy of a model's encoder.
+
+    In the first part of training the encoder is frozen and only a new head learns; then the encoder is unfrozen and
+    all layers learn together. The model itself is left as it is.
+
+    Args:
+        model: A trained autoencoder.
+        data: Labelled data, anything `load_data` takes.
+        labels: How many labelled examples to use, drawn in equal numbers per class; all by default.
+        frozen: Share of the steps before the encoder is unfrozen, in [0, 1]; 1 leaves it frozen.
+        seed: Seed of the drawn examples, the head and the order.
+        options: Training options, as `fit` takes them.
+
+    Returns:
+        The classifier; `accuracy(data)` says how good it is.
+
+    Raises:
+        NacreError: The model has no encoder that can be trained on, or the data have too few labels.
+    """
+    from nacre.data.sources import load_data
+
+    if type(model).features is Model.features:
+        raise NacreError(f"{model.registered_name()} has no encoder to transfer; use ae, stacked-ae or vae.")
+    source: Data = load_data(data)
+    if source.y is None:
+        raise NacreError("transfer needs labelled data; these have no labels.")
+    if labels is not None:
+        source = source.subset(balanced(source.y, len(source.spec.classes), labels, seed))
+    usual = {"steps": 2_000, "batch_size": min(100, len(source)), "progress": False}
+    with seeded(seed):
+        classifier = Classifier(source.spec, Code(copy.deepcopy(model)), frozen)
+    return classifier.fit(source, seed=seed, **{**usual, **options})
+
+
+def balanced(y: Tensor, classes: int, n: int, seed: int) -> Tensor:
+    """The indices of n examples, as many of every class as go, drawn with a seed.
+
+    Raises:
+        NacreError: A class has too few examples.
+    """
+    order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
+    chosen = []
+    for label in range(classes):
+        wanted = n // classes + (label < n % classes)
+        found = order[y[order].cpu() == label][:wanted]
+        if len(found) < wanted:
+            raise NacreError(f"class {label} has {len(found)} examples, fewer than the {wanted} asked for.")
+        chosen.append(found)
+    return torch.cat(chosen)

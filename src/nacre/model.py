@@ -142,6 +142,10 @@ class Model(nn.Module):
         """N new examples in the data's own units, shape (n, *spec.shape)."""
         raise self._cannot("sample", "")
 
+    def features(self, x: Tensor) -> Tensor:
+        """The latent code, differentiable, for a classifier to be trained on: (n, *shape) -> (n, latent)."""
+        raise self._cannot("give features", "it has no encoder")
+
     def encode(self, x: ArrayLike, *, seed: int | None = None) -> Tensor:
         """The latent code of each example, shape (n, latent)."""
         raise self._cannot("encode", "it has no encoder")

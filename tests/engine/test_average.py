@@ -65,7 +65,8 @@ def run(model: Net, **options) -> tuple[Trainer, Weights]:
 
 
 def close(model: nn.Module, expected: list[torch.Tensor]) -> bool:
-    return all(torch.allclose(p.double(), e.double(), atol=1e-5) for p, e in zip(model.parameters(), expected, strict=True))
+    pairs = zip(model.parameters(), expected, strict=True)
+    return all(torch.allclose(p.double(), e.double(), atol=1e-5) for p, e in pairs)
 
 
 @pytest.mark.parametrize("decay", [0.5, 0.99])

@@ -30,10 +30,11 @@ class Stages(Model):
         self.played: list[tuple[int, float, float]] = []
 
     def phases(self):
-        return [
-            Phase(f"stage {i}", self.turns, share, lambda i=i: self.enter(i), lambda b, i=i: self.prepare(b, i), self.keep)
-            for i, share in enumerate(self.shares)
-        ]  # fmt: skip
+        return [self.stage(i, share) for i, share in enumerate(self.shares)]
+
+    def stage(self, i, share):
+        enter, prepare = lambda: self.enter(i), lambda batch: self.prepare(batch, i)
+        return Phase(f"stage {i}", self.turns, share, enter, prepare, self.keep)
 
     def enter(self, i):
         self.entered.append(i)

@@ -39,9 +39,10 @@ def at_pca(mixing: torch.Tensor) -> tuple[AE, torch.Tensor, float]:
     """A linear autoencoder at PCA's solution, in one of its many bases."""
     x, mean, axes, rest = principal()
     model = linear_ae(x).double()
-    center, scale = model.from_data.center, model.from_data.scale
+    scale, center = model.from_data.scale, mean + 1  # what is taken off first need not be the mean
     into, back = mixing @ axes.T, axes @ torch.linalg.inv(mixing)
     with torch.no_grad():
+        model.mean.copy_(center)
         model.encoder[1].weight.copy_(into * scale)
         model.encoder[1].bias.copy_(into @ (center - mean))
         model.decoder[0].weight.copy_(back / scale[:, None])
@@ -67,6 +68,16 @@ def test_training_reaches_pca_from_above():
     model.fit(data, steps=1500, lr=0.02, batch_size=256, ema=0.9, **QUIET)
     reached = model.reconstruction(Batch(x=x.float())).item()
     assert rest * (1 - 1e-5) <= reached <= rest * 1.001
+
+
+def test_an_autoencoder_centres_on_the_datas_mean():
+    x, mean, *_ = principal()
+    model = linear_ae(x)
+    model.begin(Data(x.float(), spec=model.spec))
+    assert torch.allclose(model.mean.double(), mean, atol=1e-5)
+    with torch.no_grad():
+        model.encoder[1].bias.zero_()
+    assert torch.allclose(model.features(model.mean[None]), torch.zeros(1, 2), atol=1e-6)
 
 
 def test_an_autoencoder_of_bounded_data_clamps_only_what_it_shows():

@@ -70,7 +70,6 @@ def test_beta_scales_the_kl_only():
 
 def test_the_kls_weight_rises_over_the_warm_up():
     model, x = VAE(TABLE, latent=2, hidden=(8,), kl_warmup=0.2, beta=3.0), torch.randn(6, 3)
-    full = terms(VAE(TABLE, latent=2, hidden=(8,)), x)
     model.progress.fill_(1.0)
     full = terms(model, x)
     for progress, weight in [(0.0, 0.0), (0.05, 0.25), (0.1, 0.5), (0.2, 1.0), (0.7, 1.0)]:
@@ -131,7 +130,7 @@ def test_one_draw_of_the_bound_is_the_elbo_on_average():
 def test_the_gap_of_the_bound_is_the_divergence_from_the_posterior():
     """KL between normals of equal covariance: half the squared offset by the posterior's precision."""
     model, x, exact = linear_gaussian(offset=0.5)
-    mean, logvar = model.posterior(x)
+    _, logvar = model.posterior(x)
     gap = 0.5 * (0.25 * (-logvar[0]).exp()).sum().item()
     elbo = -sum(terms(model, x.repeat(300, 1)).values()).item()
     assert exact.mean().item() - elbo == pytest.approx(gap, abs=0.03)

@@ -1,5 +1,7 @@
 """The convolutional networks: exact sizes for any image, mirrored maps, and DCGAN's rules."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -68,7 +70,7 @@ def test_the_decoder_mirrors_the_encoders_maps(size, upsampling):
 def test_maps_halve_down_to_about_four(size):
     sizes = halvings(*size)
     assert sizes[0] == size and max(sizes[-1]) <= 6 and min(sizes[-1]) >= 2
-    for (h, w), (half_h, half_w) in zip(sizes, sizes[1:], strict=False):
+    for (h, w), (half_h, half_w) in pairwise(sizes):
         assert 2 * half_h - h in (0, 1) and 2 * half_w - w in (0, 1)
 
 

@@ -101,6 +101,10 @@ class VAE(Model):
         mean, logvar = self.encoder(self.from_data(x)).chunk(2, dim=1)
         return mean, logvar
 
+    def features(self, x: Tensor) -> Tensor:
+        """The mean of q(z|x), differentiable: (n, *shape) -> (n, latent)."""
+        return self.posterior(x)[0]
+
     @inference
     def sample(self, n: int) -> Tensor:
         """The means of p(x|z) for n draws of z from the prior, shape (n, *shape)."""
@@ -109,7 +113,7 @@ class VAE(Model):
     @inference
     def encode(self, x: Tensor) -> Tensor:
         """The mean of q(z|x), shape (n, latent)."""
-        return self.posterior(x)[0]
+        return self.features(x)
 
     @inference
     def decode(self, z: Tensor) -> Tensor:

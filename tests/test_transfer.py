@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+import nacre
+
+
+@pytest.fixture(scope="module")
+def stacked():
+    return nacre.train("stacked-ae", "digits", hidden=(128, 64), steps=2000, progress=False)
+
+
+@pytest.mark.parametrize(("frozen", "gain"), [(0.3, 0.0), (1.0, 0.15)])
+def test_transfer_beats_the_same_net_from_random_weights(stacked, frozen, gain):
+    """With 20 labels a pretrained stack classifies held-out digits better, in each of 3 draws of the labels."""
+    test = nacre.load_data("digits:test")
+    torch.manual_seed(0)
+    fresh = nacre.create("stacked-ae", stacked.spec, hidden=(128, 64))
+    for seed in range(3):
+        options = {"labels": 20, "seed": seed, "steps": 300, "frozen": frozen}
+        pretrained = nacre.transfer(stacked, "digits", **options).accuracy(test)
+        random = nacre.transfer(fresh, "digits", **options).accuracy(test)
+        assert pretrained > random + gain
+
+
+def test_transfer_leaves_the_model_as_it_is_and_freezes_on_request(stacked):
+    before = {key: value.clone() for key, value in stacked.state_dict().items()}
+    classifier = nacre.transfer(stacked, "digits", labels=100, frozen=1.0, steps=20)
+    assert all(torch.equal(before[key], value) for key, value in stacked.state_dict().items())
+    copied = classifier.trunk.model.state_dict()
+    assert all(torch.equal(before[key], copied[key]) for key in before)
+    unfrozen = nacre.transfer(stacked, "digits", labels=100, frozen=0.5, steps=20).trunk.model.state_dict()
+    assert not torch.equal(before["encoder.0.0.weight"], unfrozen["encoder.0.0.weight"])
+
+
+def test_mistakes_are_named(stacked):
+    with pytest.raises(nacre.NacreError, match="no labels"):
+        nacre.transfer(stacked, nacre.load_data("digits").examples().x)
+    with pytest.raises(nacre.NacreError, match="fewer than"):
+        nacre.transfer(stacked, "digits", labels=5000)
+    with pytest.raises(nacre.NacreError, match="no encoder to transfer"):
+        nacre.transfer(nacre.create("gan", stacked.spec), "digits")
