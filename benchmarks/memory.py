@@ -7,6 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from machine import report
+
 STEPS = 200
 
 
@@ -58,15 +60,15 @@ def main() -> None:
     parser.add_argument("--one", nargs=2, metavar=("TASK", "VARIANT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        train(*options.one, options.threads)
+        train(options.one[0], options.one[1], options.threads)
         return
-    here = str(Path(__file__).resolve())
-    folder = str(Path(here).parent)
+    script = Path(__file__).resolve()
+    folder = str(script.parent)
     base = float(child("-c", f"import sys; sys.path.insert(0, {folder!r}); import torch, memory; print(memory.peak())"))
     peers = {"vae": ["pythae"], "dcgan": ["torchgan"], "wgan-gp": ["torchgan"], "rbm": ["sklearn-float32"]}
     for task in options.tasks:
         for variant in ["plain", "nacre-full", *(peers[task] if options.peers else [])]:
-            top, data = json.loads(child(here, "--threads", str(options.threads), "--one", task, variant))
+            top, data = json.loads(child(str(script), "--threads", str(options.threads), "--one", task, variant))
             line = {
                 "task": task,
                 "variant": variant,
@@ -76,10 +78,7 @@ def main() -> None:
                 "data_mb": round(data),
                 "steps": STEPS,
             }
-            print(json.dumps(line), flush=True)
-            if options.out:
-                with options.out.open("a") as file:
-                    file.write(json.dumps(line) + "\n")
+            report(line | here(), options.out)
 
 
 if __name__ == "__main__":

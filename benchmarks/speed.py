@@ -5,11 +5,8 @@ the rounds; a ratio is the median of the ratios within each round, with its quar
 """
 
 import argparse
-import json
-import platform
 import signal
 import tempfile
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +14,9 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from blocks import measure, records
+from machine import here, report
 from ours import Ours
 from tasks import TASKS, load, variants
-
-
-def processor() -> str:
-    """The processor's name, as /proc/cpuinfo gives it."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def machine(device: torch.device, threads: int) -> dict[str, Any]:
-    """What every record says of where it was measured."""
-    return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
-        "threads": threads,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
-    }
 
 
 def run(task: str, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -49,7 +30,11 @@ def run(task: str, options: argparse.Namespace) -> list[dict[str, Any]]:
             loop = result.variant.loop
             if isinstance(loop, Ours) and loop.out:
                 line["occasional"] = loop.occasional(line["images_per_second"] / result.variant.images)
-    return [line | machine(device, options.threads) for line in lines]
+    place = {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": options.threads,
+    }
+    return [line | place | here() for line in lines]
 
 
 def table(lines: list[dict[str, Any]]) -> str:
@@ -83,11 +68,7 @@ def main() -> None:
             found = run(task, options)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # the trainers, stopped out of order, left their own
         for line in found:
-            print(json.dumps(line), flush=True)
-            if options.out:
-                options.out.parent.mkdir(parents=True, exist_ok=True)
-                with options.out.open("a") as file:
-                    file.write(json.dumps(line) + "\n")
+            report(line, options.out)
         lines += found
     print("\n" + table(lines))
 

@@ -1,12 +1,13 @@
 """CPU seconds until a command or an import is done: the median of seven processes after one that fills the cache."""
 
 import argparse
-import json
-import os
+import resource
 import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+from machine import here, report
 
 RUNS = 7
 COMMANDS = {
@@ -21,10 +22,10 @@ COMMANDS = {
 
 def cpu_seconds(arguments: list[str]) -> float:
     """User and system time of one process."""
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:
@@ -35,10 +36,7 @@ def main() -> None:
         cpu_seconds(arguments)
         times = sorted(cpu_seconds(arguments) for _ in range(RUNS))
         line = {"command": name, "cpu_seconds": round(statistics.median(times), 3), "fastest": round(times[0], 3)}
-        print(json.dumps(line), flush=True)
-        if options.out:
-            with options.out.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+        report(line | here(), options.out)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,8 @@ def test_a_run_folder_holds_what_the_design_says(tmp_path):
     assert losses[-1].keys() >= {"phase", "samples", "seconds", "samples_per_second"} and losses[-1]["samples"] == 96
     pictures = sorted(path.name for path in (out / "samples").iterdir())
     assert pictures == ["real.png", "step_000003.png", "step_000006.png"]
-    assert Image.open(out / "samples" / "real.png").size == Image.open(out / "samples" / "step_000003.png").size
+    with Image.open(out / "samples" / "real.png") as real, Image.open(out / "samples" / "step_000003.png") as drawn:
+        assert real.size == drawn.size
     card = (out / "MODEL_CARD.md").read_text()
     assert "nacre train vae digits" in card and "nacre.load" in card
 

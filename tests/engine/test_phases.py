@@ -153,7 +153,6 @@ def test_a_first_phase_without_a_step_is_entered_and_not_played():
     stages_without_a_step((0.0, 1.0, 1.0))
 
 
-@pytest.mark.xfail(strict=True, reason="Trainer._train enters one phase and plays it, even if it has no step")
 @pytest.mark.parametrize("shares", [(1.0, 0.0, 1.0), (1.0, 0.01, 1.0)])
 def test_a_phase_without_a_step_is_entered_and_not_played(shares):
     stages_without_a_step(shares)
@@ -176,7 +175,6 @@ class Regrouped(Model):
         return (self.a(batch.x) + self.b(batch.x)).square().mean()
 
 
-@pytest.mark.xfail(strict=True, reason="states are carried on by slot, not by player")
 def test_kept_optimizers_survive_another_grouping_of_the_turns():
     trainer = trainer_of(Regrouped(SPEC))
     trainer.run()

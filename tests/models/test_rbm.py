@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 import torch
 
+import nacre
 from nacre.data.dataset import Data
 from nacre.data.spec import Spec
 from nacre.game import Batch
@@ -18,12 +19,16 @@ def states(units: int) -> torch.Tensor:
     return torch.tensor(list(product([0.0, 1.0], repeat=units)), dtype=torch.float64)
 
 
+def learned(machine: Machine) -> list[torch.nn.Parameter]:
+    return [p for p in machine.parameters() if p.requires_grad]
+
+
 def randomise(machine: Machine, offset: bool, scale: float = 1.0) -> None:
     generator = torch.Generator().manual_seed(4)
     with torch.no_grad():
-        for p in machine.parameters():
+        for p in learned(machine):
             p.copy_(scale * torch.randn(p.shape, generator=generator))
-        for b in machine.buffers():
+        for b in (machine.visible_offset, machine.hidden_offset):
             b.copy_(torch.rand(b.shape, generator=generator) if offset else torch.zeros_like(b))
 
 
@@ -109,7 +114,7 @@ def test_the_contrasts_gradient_is_the_difference_of_the_statistics(offset, monk
 def test_the_contrast_with_the_models_own_distribution_has_the_likelihoods_gradient(offset):
     machine, v = machine_of(5, 3, offset), states(5)
     data = v[[3, 9, 9, 30]]
-    parameters = list(machine.parameters())
+    parameters = learned(machine)
     log_p = log_probability(machine, 5, 3)
     weights = log_p.exp().detach()
     contrast = machine.free_energy(data, machine.hidden_field(data)).mean()
@@ -251,3 +256,19 @@ def test_pcd_learns_bars_and_stripes(centering):
     model.fit(Data(x.repeat(10, 1), spec=model.spec), steps=4000, **options)
     score = model.score_samples(x).mean().item()
     assert -math.log(10) - 0.08 < score < -math.log(10)
+
+
+def test_averaged_weights_are_the_distribution_they_average():
+    """With a learning rate of 0 only the offsets move, and neither they nor the average change the distribution."""
+    torch.manual_seed(0)
+    options = {"steps": 50, "lr": 0.0, "progress": False}
+    data = nacre.load_data("digits")
+    model = nacre.create("rbm", data.spec, hidden=8)
+    model.begin(data)
+    with torch.no_grad():
+        model.machine.weight.mul_(20)
+    x = (data.examples(20).x > 0.5).float()
+    before = model.score_samples(x)
+    model.begin = lambda data: None
+    after = model.fit(data, ema=0.9, **options).score_samples(x)
+    assert torch.allclose(before, after, atol=1e-3)

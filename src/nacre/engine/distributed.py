@@ -79,14 +79,17 @@ def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
     for p in parameters:
         if p.grad is None:
             p.grad = torch.zeros_like(p)
-    gradients = [p.grad for p in parameters if p.grad is not None]
-    flat = torch.cat([g.reshape(-1) for g in gradients])
-    dist.all_reduce(flat)
-    flat /= world()
-    start = 0
-    for g in gradients:
-        g.copy_(flat[start : start + g.numel()].view_as(g))
-        start += g.numel()
+    average([p.grad for p in parameters if p.grad is not None])
+
+
+@torch.no_grad()
+def average(tensors: Sequence[Tensor]) -> None:
+    """Replace tensors by their means over the processes, in one flat bucket."""
+    if world() == 1 or not tensors:
+        return
+    flat = mean(torch.cat([tensor.reshape(-1) for tensor in tensors]))
+    for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+        tensor.copy_(part.view_as(tensor))
 
 
 def mean(values: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from nacre.engine.average import Average
 from nacre.engine.callbacks import Callback, Record, standard
 from nacre.engine.checkpoint import Checkpoints, random_state, restore_random_state
 from nacre.engine.ledger import Ledger
-from nacre.engine.optim import Slot, make_slots
+from nacre.engine.optim import Slot, check_rates, make_slots
 from nacre.engine.play import Play
 from nacre.engine.run import RunFolder
 from nacre.engine.signals import InterruptedTraining, Signals
@@ -88,6 +88,7 @@ class Trainer:
         self.slots: dict[str, Slot] = {}
         self.loaders = {name: self._loader(name) for name in streams}
         self.trainable = [p for p in model.parameters() if p.requires_grad]
+        check_rates(training, model)
         self.average = Average(model, training.ema)
         self.seconds = 0.0
         self.ledger = Ledger()
@@ -155,7 +156,7 @@ class Trainer:
         self._logged_at = saved_at = time.monotonic()
         self._logged_step = self.step
         while self.step < self.training.steps:
-            if self.step >= self.ends[self.phase]:
+            while self.step >= self.ends[self.phase]:
                 self._enter(self.phase + 1)
             self._play_step()
             self.step += 1
@@ -227,11 +228,10 @@ class Trainer:
         if phase.enter is not None:
             phase.enter()
         turns = phase.turns()
-        kept = {key: slot.state_dict() for key, slot in self.slots.items()} if phase.keep_optimizers else {}
+        before = list(self.slots.values()) if phase.keep_optimizers else []
         self.slots, members = make_slots(self.model, turns, self.training, self.trainable)
-        for key, state in kept.items():
-            if key in self.slots:
-                self.slots[key].load_state_dict(state)
+        for slot in self.slots.values():
+            slot.inherit(before)
         self.plays = [
             Play(self.model, turn, slots, self.training, self.trainable)
             for turn, slots in zip(turns, members, strict=True)

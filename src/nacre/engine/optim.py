@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nacre.engine.training import Training
-from nacre.errors import NacreError
+from nacre.errors import unknown
 from nacre.game import Turn
 
 
@@ -31,13 +31,21 @@ class Slot:
         parameters: Their trainable parameters, likewise.
         training: The options.
         lazy: The k of the laziest turn that moves them. Such a turn adds one step to every k, so that Adam's rate and
-            decays are corrected by c = k / (k + 1) (Karras et al. 2020, appendix B).
+            decays are corrected by c = k / (k + 1) (Karras et al. 2020, appendix B). Steps of the other rules grow
+            with the loss, and k times the loss is the whole correction.
+        name: The name of the optimizer state, as turns give it.
     """
 
     def __init__(
-        self, players: Sequence[str], parameters: Sequence[list[nn.Parameter]], training: Training, lazy: int
+        self,
+        players: Sequence[str],
+        parameters: Sequence[list[nn.Parameter]],
+        training: Training,
+        lazy: int,
+        name: str = "",
     ) -> None:
-        c = lazy / (lazy + 1) if lazy > 1 else 1.0
+        self.name = name
+        c = lazy / (lazy + 1) if lazy > 1 and training.optimizer.startswith("adam") else 1.0
         self.rates = [training.player_lr.get(name, training.lr) * c for name in players]
         self.training = training
         groups = [{"params": p, "lr": lr} for p, lr in zip(parameters, self.rates, strict=True) if p]
@@ -65,6 +73,14 @@ class Slot:
         if self.optimizer is not None:
             self.optimizer.step()
 
+    def inherit(self, others: Sequence["Slot"]) -> None:
+        """Take over what optimizers of the same name remember of these parameters."""
+        known = {p: state for slot in others if slot.name == self.name and slot.optimizer
+                 for p, state in slot.optimizer.state.items()}  # fmt: skip
+        if self.optimizer is not None:
+            for p in [p for group in self.optimizer.param_groups for p in group["params"] if p in known]:
+                self.optimizer.state[p] = known[p]
+
     def state_dict(self) -> dict[str, Any]:
         """The optimizer's state."""
         return self.optimizer.state_dict() if self.optimizer else {}
@@ -90,7 +106,6 @@ def make_slots(
         for name, module in zip(player_names(model, turn), turn.modules, strict=True):
             movers.setdefault((turn.optimizer, name), []).append(i)
             modules[name] = module
-    check_players(training, [name for _, name in movers])
     together: dict[tuple[str, tuple[int, ...]], list[str]] = {}
     for (optimizer, name), where in movers.items():
         together.setdefault((optimizer, tuple(where)), []).append(name)
@@ -104,18 +119,23 @@ def make_slots(
             seen |= {id(p) for p in group}
             groups.append(group)
         lazy = max(turns[i].every for i in where) if len(where) > 1 else 1
-        slot = Slot(players, groups, training, lazy)
+        slot = Slot(players, groups, training, lazy, optimizer)
         slots["+".join(players) + (f":{optimizer}" if optimizer else "")] = slot
         for i in where:
             members[i].append(slot)
     return slots, members
 
 
-def check_players(training: Training, players: Sequence[str]) -> None:
-    """Refuse a learning rate for a player that no turn moves."""
+def check_rates(training: Training, model: nn.Module) -> None:
+    """Refuse a learning rate for a player that the model does not have.
+
+    Raises:
+        NacreError: The name is none of its modules'.
+    """
+    known = [name for name, module in model.named_modules() if name and list(module.parameters())]
     for name in training.player_lr:
-        if name not in players:
-            raise NacreError(f"player_lr names {name!r}, which no turn moves; the players are {', '.join(players)}.")
+        if name not in known:
+            raise unknown("player", name, [name for name in known if "." not in name])
 
 
 def player_names(model: nn.Module, turn: Turn) -> list[str]:

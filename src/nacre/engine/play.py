@@ -97,6 +97,7 @@ class Play:
         if self.turn.after is not None:
             with torch.no_grad():
                 self.turn.after()
+            distributed.average([p for module in self.turn.modules for p in module.parameters()])
         return report
 
     def _precision(self) -> AbstractContextManager[Any]:

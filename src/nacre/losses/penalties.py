@@ -1,4 +1,4 @@
-"""Penalties on the critic's input gradient; the norm is taken per example and in float32."""
+"""Penalties on the critic's input gradient; the norm is taken per example and at least in float32."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ def input_gradient(critic: Critic, x: Tensor) -> Tensor:
     """The gradient of the critic's score by its input, one row per example, shape (n, d), itself differentiable."""
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
-    return gradient.float().flatten(1)
+    return gradient.to(torch.promote_types(gradient.dtype, torch.float32)).flatten(1)
 
 
 def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
@@ -25,7 +25,7 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         real: Real examples, shape (n, ...).
         fake: As many generated ones.
     """
-    u = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
+    u = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
     squares = input_gradient(critic, torch.lerp(fake, real, u)).square().sum(1)
     return ((squares + 1e-12).sqrt() - 1).square().mean()  # the root has no gradient at 0
 

@@ -22,7 +22,6 @@ class Machine(nn.Module):
     """
 
     visible_offset: Tensor
-    hidden_offset: Tensor
 
     def __init__(self, visible: int, hidden: int) -> None:
         super().__init__()
@@ -30,7 +29,8 @@ class Machine(nn.Module):
         self.visible_bias = nn.Parameter(torch.zeros(visible))
         self.hidden_bias = nn.Parameter(torch.zeros(hidden))
         self.register_buffer("visible_offset", torch.zeros(visible))
-        self.register_buffer("hidden_offset", torch.zeros(hidden))
+        # A parameter that no gradient moves: averaged weights must go with the average of the offsets they had.
+        self.hidden_offset = nn.Parameter(torch.zeros(hidden), requires_grad=False)
 
     def hidden_field(self, v: Tensor) -> Tensor:
         """C + W'(v - m), the logits of p(h = 1 | v): (n, visible) -> (n, hidden)."""
