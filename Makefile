@@ -18,7 +18,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 # Three models of three families on the digits that scikit-learn carries, then one page that compares them.
 demo: install
 	rm -rf $(RUNS)
-	$(DEMO) train vae digits --latent 8 --hidden 512 256 --likelihood gaussian --steps 6000 --eval-every 1000 --out $(RUNS)/vae
+	$(DEMO) train vae digits --latent 8 --hidden 512 256 --likelihood gaussian --steps 5000 --eval-every 1000 --out $(RUNS)/vae
 	$(DEMO) train wgan-gp digits --latent 32 --hidden 256 256 --lr 3e-4 --steps 4000 --eval-every 500 --out $(RUNS)/wgan-gp
 	$(DEMO) train rbm digits --hidden 400 --k 2 --lr 0.05 --steps 12000 --eval-every 2000 --out $(RUNS)/rbm
 	$(DEMO) compare $(RUNS)/vae $(RUNS)/wgan-gp $(RUNS)/rbm --html $(RUNS)/report.html

@@ -66,6 +66,7 @@ class Paused:
         self.device = device
         self.steps = 0
         self.deadline = 0.0
+        self.threads, self.matmul = torch.get_num_threads(), variant.precision  # global, but each loop has its own
         self.main = getcurrent()
         self.side = greenlet(self._run)
 
@@ -80,7 +81,8 @@ class Paused:
 
     def block(self, seconds: float) -> tuple[float, float]:
         """Run for about `seconds`; returns images per second and the cores that other processes used meanwhile."""
-        torch.set_float32_matmul_precision(self.variant.precision)
+        torch.set_num_threads(self.threads)
+        torch.set_float32_matmul_precision(self.matmul)
         with open(os.devnull, "w") as null, redirect_stderr(null), redirect_stdout(null):
             self._wait()
             self.steps, busy, start = 0, foreign_seconds(), time.perf_counter()
@@ -88,6 +90,7 @@ class Paused:
             self.side.switch()
             self._wait()
             elapsed = time.perf_counter() - start
+        self.threads, self.matmul = torch.get_num_threads(), torch.get_float32_matmul_precision()
         return self.steps * self.variant.images / elapsed, (foreign_seconds() - busy) / elapsed
 
     def _wait(self) -> None:

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from machine import report
+from machine import here, report
 
 STEPS = 200
 

@@ -86,9 +86,7 @@ def variants(
         matmul = "medium" if precision == "medium" else "highest"
         found += [
             by_hand(f"plain-{precision}", step(images, precision), precision=matmul),
-            ours(
-                f"nacre-{precision}", {**BARE, "precision": precision}, against=f"plain-{precision}", precision=matmul
-            ),
+            ours(f"nacre-{precision}", {**BARE, "precision": precision}, against=f"plain-{precision}"),
         ]
     if device.type == "cuda":
         found += [
