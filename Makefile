@@ -18,7 +18,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 # Three models of three families on the digits that scikit-learn carries, then one page that compares them.
 demo: install
 	rm -rf $(RUNS)
-	$(DEMO) train vae digits --latent 8 --hidden 512 256 --likelihood gaussian --steps 5000 --eval-every 1000 --out $(RUNS)/vae
+	$(DEMO) train vae digits --latent 8 --hidden 256 128 --likelihood gaussian --steps 4000 --eval-every 1000 --out $(RUNS)/vae
 	$(DEMO) train wgan-gp digits --latent 32 --hidden 256 256 --lr 3e-4 --steps 4000 --eval-every 500 --out $(RUNS)/wgan-gp
 	$(DEMO) train rbm digits --hidden 400 --k 2 --lr 0.05 --steps 12000 --eval-every 2000 --out $(RUNS)/rbm
 	$(DEMO) compare $(RUNS)/vae $(RUNS)/wgan-gp $(RUNS)/rbm --html $(RUNS)/report.html
@@ -45,8 +45,19 @@ wheel: install
 		&& venv/bin/nacre train vae digits --steps 20 --out run --no-progress && venv/bin/nacre sample run -n 4 \
 		&& venv/bin/nacre evaluate run --metrics elbo reconstruction
 
-bench: install
-	$(BIN)/python -m venv --system-site-packages .venv-bench
+# The peers live in an environment of their own, which sees .venv's packages and so its torch.
+bench: .venv-bench/.installed
+	.venv-bench/bin/python benchmarks/speed.py --out benchmarks/results/speed.jsonl
+	.venv-bench/bin/python benchmarks/memory.py --out benchmarks/results/memory.jsonl
+	.venv-bench/bin/python benchmarks/startup.py --out benchmarks/results/startup.jsonl
+
+.venv-bench/.installed: $(VENV)/.installed benchmarks/peers.txt
+	$(PYTHON) -m venv .venv-bench
+	echo "import site; site.addsitedir('$(CURDIR)/$(VENV)/lib/$(notdir $(wildcard $(VENV)/lib/python3*))/site-packages')" \
+		> .venv-bench/lib/$(notdir $(wildcard $(VENV)/lib/python3*))/site-packages/nacre.pth
+	.venv-bench/bin/pip install --quiet --no-deps -r benchmarks/peers.txt
+	.venv-bench/bin/pip install --quiet -c constraints.txt greenlet imageio pydantic
+	touch $@
 
 clean:
 	rm -rf $(VENV) .venv-bench build dist runs

@@ -163,3 +163,15 @@ def test_python_gets_the_same_sentences():
         nacre.create("vae", data.spec).fit("ring", steps=1)
     with pytest.raises(AttributeError, match="no attribute 'VEA'"):
         _ = nacre.VEA
+
+
+def test_a_run_on_resized_images_resumes_and_reconstructs_at_that_size(capsys, tmp_path):
+    for i in range(12):
+        image(tmp_path / "pictures" / f"{i}.png", (20 + i, 30))
+    out = tmp_path / "run"
+    flags = ["--size", "8", "--batch-size", "4", "--hidden", "8", *TRAIN]
+    assert main(["train", "vae", str(tmp_path / "pictures"), *flags, "--out", str(out)]) == 0
+    assert main(["train", "--resume", str(out), "--steps", "3"]) == 0
+    assert main(["reconstruct", str(out), "-n", "2"]) == 0
+    assert nacre.load(out).spec.shape == (3, 8, 8)
+    capsys.readouterr()

@@ -23,7 +23,5 @@ def held_out(run: str, source: str = "") -> "Data":
     recorded = config["data"]["data"]
     if not recorded["name"]:
         raise NacreError(f"{run} was trained on an array, which was not stored; name the data to use.")
-    shape = config["spec"]["shape"]
-    size = (shape[1], shape[2]) if config["spec"]["kind"] == "image" else None
-    data = load_data(recorded["name"], split=recorded["split"], size=size)
+    data = load_data(recorded["name"], split=recorded["split"], size=recorded["size"])
     return data.sibling("test") or data

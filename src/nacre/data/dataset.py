@@ -40,6 +40,7 @@ class Data:
         splits: The splits that the source has.
         density: The exact density of a toy set.
         notes: What a user should know of how it was loaded.
+        size: The `size` that images were resized to, if they were.
         reload: Loads another split of the same source.
     """
 
@@ -55,11 +56,12 @@ class Data:
         splits: tuple[str, ...] = (),
         density: Any = None,
         notes: tuple[str, ...] = (),
+        size: int | tuple[int, int] | None = None,
         reload: Callable[..., "Data"] | None = None,
     ):
         self.x, self.y, self.spec, self.unit = x, y, spec, unit
         self.name, self.split, self.splits, self.density, self.notes = name, split, splits, density, notes
-        self.reload = reload
+        self.size, self.reload = size, reload
 
     def __len__(self) -> int:
         return len(self.x)

@@ -117,7 +117,7 @@ def _fetch(name: str, remote: Remote, target: Path) -> Path:
             raise NacreError(
                 f"{name} cannot be fetched from {remote.url} ({reason}); connect to the network or set the "
                 f"environment variable NACRE_DATA to a folder that has it."
-            ) from error
+            ) from None
         finally:
             part.unlink(missing_ok=True)
     return target

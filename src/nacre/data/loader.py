@@ -45,7 +45,8 @@ class Loader:
         epoch, place = divmod(self.drawn, len(self.data) // self.batch_size)
         if epoch != self._epoch:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-            self._order = torch.randperm(len(self.data), generator=generator).to(self.device)
+            order = torch.randperm(len(self.data), generator=generator, pin_memory=self.device.type == "cuda")
+            self._order = order.to(self.device, non_blocking=True)
             self._epoch = epoch
         self.drawn += 1
         start = place * self.batch_size

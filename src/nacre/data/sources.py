@@ -76,6 +76,7 @@ def load_data(
         "splits": splits,
         "density": toy.density(name) if name in toy.TOYS else None,
         "notes": part.notes,
+        "size": size,
         "reload": partial(load_data, source, size=size, in_memory=in_memory, seed=seed),
     }
     if not isinstance(part.x, EncodedImages):

@@ -26,7 +26,7 @@ from nacre.game import Batch, Phase
 from nacre.model import Model
 
 MINUTES_BETWEEN_CHECKPOINTS = 5
-SMALL_WORK = 20_000_000
+SMALL_WORK = 30_000_000
 
 
 def fit(

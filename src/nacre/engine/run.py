@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,8 @@ class RunFolder:
             "hparams": model.hparams,
             "spec": model.spec.to_dict(),
             "training": training.to_dict(),
-            "data": {name: {"name": d.name, "split": d.split, "n": len(d), "fingerprint": d.fingerprint}
+            "data": {name: {"name": d.name, "split": d.split, "size": d.size, "n": len(d),
+                            "fingerprint": d.fingerprint}
                      for name, d in streams.items()},
             "seed": training.seed,
             "versions": {"nacre": __version__, "torch": torch.__version__, "python": platform.python_version()},
@@ -144,7 +146,9 @@ class RunFolder:
         flags += [(k, v) for k, v in config["training"].items() if defaults[k] != v and k != "progress"]
         data = config["data"]["data"]
         source = data["name"] + (f":{data['split']}" if data["split"] != "train" else "")
-        return " ".join(["nacre train", config["model"], source or "DATA", *(flag(k, v) for k, v in flags)])
+        flags += [("size", data["size"])] if data["size"] else []
+        words = ["nacre train", config["model"], shlex.quote(source) if source else "DATA"]
+        return " ".join([*words, *(flag(k, v) for k, v in flags)])
 
 
 def flag(name: str, value: Any) -> str:

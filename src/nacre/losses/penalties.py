@@ -26,7 +26,7 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         fake: As many generated ones.
     """
     u = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
-    squares = input_gradient(critic, torch.lerp(fake, real, u)).square().sum(1)
+    squares = input_gradient(critic, torch.lerp(fake.to(real.dtype), real, u)).square().sum(1)
     return ((squares + 1e-12).sqrt() - 1).square().mean()  # the root has no gradient at 0
 
 

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, softplus
+from torch.nn.functional import linear
 
 from nacre.data.dataset import Data
 from nacre.data.spec import Spec
@@ -40,16 +40,6 @@ class Machine(nn.Module):
         """B + W(h - l), the logits of p(v = 1 | h): (n, hidden) -> (n, visible)."""
         return linear(h - self.hidden_offset, self.weight, self.visible_bias)
 
-    def free_energy(self, v: Tensor, field: Tensor) -> Tensor:
-        """-log sum_h exp(-E(v, h)) = -(v - m)'b + sum(l field - softplus(field)), shape (n,).
-
-        Args:
-            v: Visible states, shape (n, visible).
-            field: Their `hidden_field`.
-        """
-        hidden = (self.hidden_offset * field - softplus(field)).sum(1)
-        return hidden - (v - self.visible_offset) @ self.visible_bias
-
     @torch.no_grad()
     def move_hidden_offset(self, target: Tensor, rate: float) -> None:
         """L <- l + rate (target - l), with b moved along so that the distribution stays the same."""
@@ -72,8 +62,8 @@ def bernoulli(probability: Tensor) -> Tensor:
 class RBM(Model):
     """Climb the log-likelihood by contrasting the data with what the machine dreams.
 
-    Minimise E_data[F(v)] - E_model[F(v)], F the free energy; its gradient is that of -log p(v). The dreams come from
-    k steps of Gibbs sampling, begun at the data (CD-k) or at persistent chains (PCD-k).
+    The gradient of -log p(v) is E_data[dE] - E_model[dE] of the energy E, over p(h | v) in both. The dreams that stand
+    for the model come from k steps of Gibbs sampling, begun at the data (CD-k) or at persistent chains (PCD-k).
 
     Algorithm: 1 of Tieleman 2008 (PCD); Hinton 2002, section 4 (CD); centring as in Melchior et al. 2016, Algorithm 1.
 
@@ -89,8 +79,7 @@ class RBM(Model):
         encode: (n, *shape) -> (n, hidden), p(h = 1 | v). decode: (n, hidden) -> (n, *shape), p(v = 1 | h).
 
     Departures:
-        The statistics use p(h | v) instead of draws of h; they are the gradient of a difference of free energies, so
-        automatic differentiation gives them. The visible biases begin at the log-odds of the data's means.
+        The statistics use p(h | v) instead of draws of h. The visible biases begin at the log-odds of the data's means.
 
     Example:
         >>> import nacre
@@ -151,17 +140,24 @@ class RBM(Model):
         return [Turn(self.machine, self.contrast, after=self.centre if self.centering else None)]
 
     def contrast(self, batch: Batch) -> Tensor:
-        """F(data) - F(dream), averaged: a surrogate whose gradient is the statistics' difference, not a distance."""
+        """E[E(v, p)] over the data minus that over the dreams, with p = p(h = 1 | v) held fixed.
+
+        It is linear in the parameters, and its gradient is the statistics' difference: a surrogate, not a distance.
+        """
         machine = self.machine
-        v = self.binary(batch.x)
-        field = machine.hidden_field(v)
-        probability = field.detach().sigmoid()
-        self.hidden_mean.copy_(probability.mean(0))
-        dream = self.dream(self.chains if self.algorithm == "pcd" else bernoulli(probability))
-        dream_field = machine.hidden_field(dream)
-        if self.algorithm == "pcd":
-            self.chains.copy_(bernoulli(dream_field.detach().sigmoid()))
-        return machine.free_energy(v, field).mean() - machine.free_energy(dream, dream_field).mean()
+        with torch.no_grad():
+            v = self.binary(batch.x)
+            h = machine.hidden_field(v).sigmoid()
+            self.hidden_mean.copy_(h.mean(0))
+            dream = self.dream(self.chains if self.algorithm == "pcd" else bernoulli(h))
+            dreamt = machine.hidden_field(dream).sigmoid()
+            if self.algorithm == "pcd":
+                self.chains.copy_(bernoulli(dreamt))
+            left = torch.cat([(v - machine.visible_offset) / len(v), (machine.visible_offset - dream) / len(dream)])
+            right = torch.cat([h, dreamt]) - machine.hidden_offset
+            products, hidden = left.T @ right, self.hidden_mean - dreamt.mean(0)  # one product for both phases
+        pairs = torch.dot(products.flatten(), machine.weight.flatten())
+        return -pairs - left.sum(0) @ machine.visible_bias - hidden @ machine.hidden_bias
 
     def centre(self) -> None:
         """Let the hidden offsets follow the data's mean activities."""
