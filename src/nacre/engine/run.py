@@ -99,11 +99,23 @@ class RunFolder:
             )
 
     def finish(self, trainer: "Trainer") -> None:
-        """Write the trained model and its card."""
+        """Write the trained model and its card.
+
+        Raises:
+            NacreError: The disk is full; the last checkpoint is whole.
+        """
+        from safetensors import SafetensorError
+
         from nacre.card import model_card
 
-        trainer.model.save_pretrained(self.path / "model")
-        (self.path / "MODEL_CARD.md").write_text(model_card(self))
+        try:
+            trainer.model.save_pretrained(self.path / "model")
+            write_atomically(self.path / "MODEL_CARD.md", model_card(self).encode())
+        except (OSError, SafetensorError) as error:
+            raise NacreError(
+                f"cannot write to {self.path} ({error}); training is done and saved: free some space, then: "
+                f"nacre train --resume {self.path}"
+            ) from error
 
     def load(self) -> Model:
         """The trained model; of a run that is not finished, the average at its newest checkpoint."""

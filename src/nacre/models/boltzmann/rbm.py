@@ -106,6 +106,7 @@ class RBM(Model):
 
     chains: Tensor
     hidden_mean: Tensor
+    products: Tensor
 
     def __init__(
         self,
@@ -124,6 +125,7 @@ class RBM(Model):
         self.machine = Machine(spec.size, hidden)
         self.register_buffer("chains", (torch.rand(chains, hidden) < 0.5).float())
         self.register_buffer("hidden_mean", torch.zeros(hidden))
+        self.register_buffer("products", torch.zeros(spec.size, hidden), persistent=False)
 
     @torch.no_grad()
     def begin(self, data: Data) -> None:
@@ -155,8 +157,9 @@ class RBM(Model):
                 self.chains.copy_(bernoulli(dreamt))
             left = torch.cat([(v - machine.visible_offset) / len(v), (machine.visible_offset - dream) / len(dream)])
             right = torch.cat([h, dreamt]) - machine.hidden_offset
-            products, hidden = left.T @ right, self.hidden_mean - dreamt.mean(0)  # one product for both phases
-        pairs = torch.dot(products.flatten(), machine.weight.flatten())
+            torch.mm(left.T, right, out=self.products)  # one product for both phases, into memory that is there
+            hidden = self.hidden_mean - dreamt.mean(0)
+        pairs = torch.dot(self.products.flatten(), machine.weight.flatten())
         return -pairs - left.sum(0) @ machine.visible_bias - hidden @ machine.hidden_bias
 
     def centre(self) -> None:
