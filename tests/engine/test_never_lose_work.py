@@ -42,7 +42,8 @@ def child(folder):
     return pid
 
 # Once here, so that what the children share is imported and a moment falls into training, not into its preparation.
-assert main(["train", name, "digits", *flags, "--steps", "2", "--no-progress", "--out", out + "/warm"]) == 0  # the last --steps counts
+warm = [*flags, "--steps", "2", "--no-progress", "--out", out + "/warm"]  # the last --steps counts
+assert main(["train", name, "digits", *warm]) == 0
 start = time.monotonic()
 assert os.waitpid(child(out + "/whole"), 0)[1] == 0
 whole = time.monotonic() - start

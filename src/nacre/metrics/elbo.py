@@ -30,7 +30,9 @@ def measure(context: Context) -> list[Result]:
 
 
 def binarisation(context: Context) -> str:
-    """What a Bernoulli likelihood does with grey values, for protocols: its nats hold for the binarised examples."""
+    """How a likelihood takes grey values, for protocols: binarised, its nats are of a probability, else of a density."""
     spec = context.model.spec
-    grey = spec.bounded and not spec.binary and context.model.hparams.get("likelihood", "auto") != "gaussian"
-    return " (grey values as Bernoulli probabilities)" if grey else ""
+    if not spec.bounded or spec.binary:
+        return ""
+    gaussian = context.model.hparams.get("likelihood", "auto") == "gaussian"
+    return " (a density of the grey values)" if gaussian else " (grey values as Bernoulli probabilities)"
