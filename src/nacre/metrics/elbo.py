@@ -30,7 +30,7 @@ def measure(context: Context) -> list[Result]:
 
 
 def binarisation(context: Context) -> str:
-    """How a likelihood takes grey values, for protocols: binarised, its nats are of a probability, else of a density."""
+    """How a likelihood takes grey values: binarised, its nats are of a probability, else of a density."""
     spec = context.model.spec
     if not spec.bounded or spec.binary:
         return ""
