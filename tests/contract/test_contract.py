@@ -184,6 +184,7 @@ for name in MODELS:
     if distributed.rank() == 0:
         torch.save(model.state_dict(), os.path.join(os.environ["OUT"], name + ".pt"))
 distributed.stop()
+os._exit(0)  # as nacre.__main__ does under torchrun
 """
 
 
