@@ -1,13 +1,11 @@
 """A linear autoencoder finds the principal components (Baldi & Hornik 1989)."""
 
-import pytest
 import torch
 from games import SHARED_DATA
 
 import nacre
 
 
-@pytest.mark.slow
 def test_a_linear_autoencoder_is_pca():
     """k = 32 on MNIST (k = 8 on digits without it): test MSE at most 1.001 x PCA's, largest angle at most 1 degree."""
     name, k = ("mnist", 32) if SHARED_DATA.is_dir() else ("digits", 8)

@@ -97,12 +97,6 @@ class Training:
         """Plain values for JSON."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Training":
-        """The inverse of `to_dict`."""
-        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**plain)
-
     @property
     def sample_steps(self) -> int:
         """Steps between grids of samples, resolved."""
