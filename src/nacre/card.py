@@ -9,14 +9,15 @@ if TYPE_CHECKING:
 
 def model_card(run: "RunFolder") -> str:
     """The card of a finished run in Markdown, from its own files."""
+    from nacre.metrics.result import Report
     from nacre.registry import find
 
     config = run.config
     model = find(config["model"])
     data, training = config["data"]["data"], config["training"]
     report = run.path / "report.json"
-    rows = json.loads(report.read_text())["metrics"] if report.is_file() else []
-    metrics = "".join(f"| {row['name']} | {row['value']:.4g} | {row['protocol']} |\n" for row in rows)
+    rows = Report.from_dict(json.loads(report.read_text())) if report.is_file() else Report()
+    metrics = "".join(f"| {row.name} | {row} | {row.protocol} |\n" for row in rows)
     table = f"| metric | value | protocol |\n|---|---|---|\n{metrics}" if rows else "Not evaluated: `nacre evaluate`.\n"
     return f"""# {model.title} on {data["name"] or "your data"}
 

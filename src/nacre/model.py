@@ -96,6 +96,7 @@ class Model(nn.Module):
     hparams: dict[str, Any]
     progress: Tensor
     latent: int
+    seen: tuple[str, ...] = ()  # the fingerprints of the data it was trained on
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
@@ -231,6 +232,7 @@ class Model(nn.Module):
             "model": self.registered_name(),
             "hparams": self.hparams,
             "spec": self.spec.to_dict(),
+            "seen": list(self.seen),
             "nacre": __version__,
         }
         state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
@@ -253,7 +255,9 @@ class Model(nn.Module):
             folder = Path(snapshot_download(str(source)))
         if not (folder / "config.json").is_file():
             raise NacreError(f"{folder} holds no config.json; give the folder that save_pretrained wrote.")
-        model = build(json.loads((folder / "config.json").read_text()))
+        config = json.loads((folder / "config.json").read_text())
+        model = build(config)
+        model.seen = tuple(config.get("seen", ()))
         model.load_state_dict(load_file(folder / "model.safetensors"))
         return model.eval()
 

@@ -89,7 +89,7 @@ def print_reports(reports: dict[str, Report]) -> None:
         found = [results.get(name) for results in every]
         some = next(result for result in found if result)
         table.add_row(f"{arrows[some.better]} {name}", *(str(result or "-") for result in found), some.unit)
-        protocols += [f"{name}: {line}" for line in dict.fromkeys(result.protocol for result in found if result)]
+        protocols += [f"{name}: {line}" for line in dict.fromkeys(str(result.protocol) for result in found if result)]
     console.print(table)
     for line in protocols:
         console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)

@@ -141,6 +141,7 @@ class Trainer:
                 for module, mode in modes:
                     module.training = mode
         self.average.swap()
+        self.model.seen = tuple(dict.fromkeys((*self.model.seen, *(d.fingerprint for d in self.streams.values()))))
         if folder and self.rank == 0:
             folder.finish(self)
         distributed.barrier()

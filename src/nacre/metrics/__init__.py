@@ -1,24 +1,28 @@
 """One yardstick for every family: one file per metric, found by its file name.
 
 A metric's module has `obstacle(context)`, which says why the model cannot be judged by it (nothing if it can),
-`measure(context)`, which gives its results, and `CHEAP`, whether it is measured during training.
+`measure(context)`, which gives its results, `CHEAP`, whether it is measured during training, and perhaps
+`ON_REQUEST = True`, if it is measured only when it is named.
 """
 
 import importlib
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from nacre.data.dataset import Data
 from nacre.data.sources import load_data
 from nacre.errors import NacreError, unknown
 from nacre.metrics.context import Context
-from nacre.metrics.result import Report, Result
+from nacre.metrics.given import Given
+from nacre.metrics.result import Protocol, Report, Result
 from nacre.model import Model
 
-__all__ = ["Report", "Result", "evaluate", "names"]
+__all__ = ["Protocol", "Report", "Result", "evaluate", "names"]
 
-MACHINERY = {"context", "features", "partition", "result"}
+MACHINERY = {"context", "features", "given", "intervals", "partition", "result"}
 
 
 def names() -> list[str]:
@@ -40,36 +44,76 @@ def find(name: str) -> ModuleType:
 
 
 def evaluate(
-    model: Model,
+    model: Any,
     data: Any,
     metrics: Sequence[str] | None = None,
     *,
     n: int = 10_000,
     seed: int = 0,
     quick: bool = False,
+    features: str = "data",
+    draws: int = 100,
+    pictures: str | Path | None = None,
 ) -> Report:
-    """Judge a model by held-out data.
+    """Judge a model, or samples of one, by held-out data.
 
     Args:
-        model: The model.
+        model: A model, a run folder, or samples: an array, a folder of images, anything else `load_data` takes.
         data: Anything `load_data` takes. Of training data the test split is used; where there is none, the data
             themselves, and the protocols say so.
         metrics: The metrics' names; by default all that apply to the model and the data.
         n: The most real and the most generated examples; 2 or more.
         seed: Draws the examples and the samples.
         quick: Measure only what is cheap, on at most 1,000 examples, as during training.
+        features: What samples are compared in: "data" (a network trained on these data), "pixels", "pca" or
+            "inception".
+        draws: Draws of the latent per example for likelihoods, 1 or more.
+        pictures: A folder for the pictures that metrics draw.
 
     Raises:
         NacreError: There is no such metric, or the model cannot be judged by it.
     """
     modules = [find(name) for name in (names() if metrics is None else metrics)]
-    context = Context(model, load_data(data), n, seed, quick)
+    source = load_data(data)
+    context = Context(
+        subject(model, source), source, n, seed, quick, features, draws, Path(pictures) if pictures else None
+    )
     report = Report()
     for module in modules:
+        if metrics is None and getattr(module, "ON_REQUEST", False):
+            continue
         obstacle = module.obstacle(context)
         if obstacle and metrics is not None:
             name = module.__name__.rpartition(".")[2]
-            raise NacreError(f"{model.registered_name()} cannot be judged by {name} here: {obstacle}.")
+            raise NacreError(f"{context.model.registered_name()} cannot be judged by {name} here: {obstacle}.")
         if not obstacle and (module.CHEAP or not quick or metrics is not None):
-            report.extend(module.measure(context))
+            began = time.perf_counter()
+            results = Report(module.measure(context))
+            report.extend(results.timed(time.perf_counter() - began))
     return report
+
+
+def subject(model: Any, data: Data) -> Model:
+    """What is judged as a model: a run folder is loaded, samples are wrapped."""
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, str | Path) and (Path(model) / "run.json").is_file():
+        from nacre.api import load
+
+        return load(model)
+    is_file = isinstance(model, str | Path) and Path(model).exists()  # all of it, not the training split of a data set
+    return Given(data.spec, like(load_data(model, split="all" if is_file else None), data))
+
+
+def like(samples: Data, data: Data) -> Data:
+    """Samples in the units of the data they are judged by.
+
+    Raises:
+        NacreError: They have another shape.
+    """
+    if samples.spec.shape != data.spec.shape:
+        raise NacreError(
+            f"the samples have shape {samples.spec.shape} but the data have {data.spec.shape}; "
+            f"judge samples of the data's own shape."
+        )
+    return samples

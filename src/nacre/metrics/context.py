@@ -1,8 +1,9 @@
 """What all metrics of one evaluation share: the model's samples, the real examples and the features."""
 
-from dataclasses import dataclass
+import inspect
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -10,7 +11,9 @@ from torch import Tensor
 from nacre.data.dataset import Data
 from nacre.errors import NacreError
 from nacre.game import Batch
-from nacre.model import Model
+from nacre.metrics.given import Given
+from nacre.metrics.result import Protocol
+from nacre.model import Model, seeded
 
 if TYPE_CHECKING:
     from nacre.metrics.features import Extractor
@@ -26,9 +29,12 @@ class Context:
     Args:
         model: The model to judge.
         data: The data to judge it on; the test split is used where these are training data.
-        n: The most real and the most generated examples; 1 or more.
+        n: The most real and the most generated examples; 2 or more.
         seed: Draws the examples and the samples.
         quick: Whether to spend little, as during training.
+        features: The extractor: "data", "pixels", "pca" or "inception"; see `nacre.metrics.features`.
+        draws: Draws of the latent per example for likelihoods, 1 or more.
+        pictures: A folder for the pictures that metrics draw, made when needed; without one none are drawn.
     """
 
     model: Model
@@ -36,10 +42,16 @@ class Context:
     n: int = 10_000
     seed: int = 0
     quick: bool = False
+    features: str = "data"
+    draws: int = 100
+    pictures: Any = None
+    extractors: dict[str, "Extractor"] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.n < 2:
             raise NacreError(f"n is {self.n}; evaluate on at least 2 examples.")
+        if self.draws < 1:
+            raise NacreError(f"draws is {self.draws}; it must be at least 1.")
         if self.data.spec.shape != self.model.spec.shape:
             raise NacreError(
                 f"the data have shape {self.data.spec.shape} but the model was made for {self.model.spec.shape}; "
@@ -57,32 +69,102 @@ class Context:
         """The training split, or the held data themselves where none is known."""
         return self.data if self.data.split == "train" else self.held.sibling("train") or self.held
 
+    @property
+    def has_train(self) -> bool:
+        """Whether there are training examples apart from the held ones."""
+        return self.train is not self.held
+
     @cached_property
     def real(self) -> Batch:
         """At most n real examples, held out; a random subset, since a set may be sorted."""
         return Batch({name: value.cpu() for name, value in self.held.examples(self.n, self.seed).items()})
 
     @cached_property
-    def generated(self) -> Tensor:
-        """As many samples as there are real examples, but at least 2,000 and at most n, shape (m, *shape)."""
-        x = self.model.sample(min(self.n, max(len(self.real), FEWEST_GENERATED)), seed=self.seed).cpu().float()
-        if not torch.isfinite(x).all():
-            raise NacreError("the model's samples hold NaN or infinite values; train it anew with a smaller lr.")
-        return x
-
-    @cached_property
-    def extractor(self) -> "Extractor":
-        """The features of these data."""
-        from nacre.metrics.features import extractor
-
-        return extractor(self.train)
+    def train_real(self) -> Batch:
+        """At most n training examples, or at least 2,000 where so many are needed, drawn at random."""
+        drawn = self.train.examples(self.size, self.seed)
+        return Batch({name: value.cpu() for name, value in drawn.items()})
 
     @property
-    def where(self) -> str:
-        """The data judged on, for protocols."""
-        seen = {"train": " (seen in training)", "all": " (perhaps seen in training)"}.get(self.held.split, "")
-        return f"{self.held.name or 'array'}:{self.held.split}{seen}"
+    def size(self) -> int:
+        """How many samples are judged: as many as real examples, but at least 2,000 and at most n."""
+        return min(self.n, max(len(self.real), FEWEST_GENERATED))
 
-    def protocol(self, what: str) -> str:
-        """The protocol line of a result."""
-        return f"{what}, seed {self.seed}"
+    @cached_property
+    def generated(self) -> Tensor:
+        """The samples to judge, shape (size, *shape), or as many as were given."""
+        return self.sample(self.size, self.seed)[0]
+
+    @cached_property
+    def generated_labels(self) -> Tensor | None:
+        """The labels that the samples were asked to have, int64; None for a model that takes none."""
+        return self.sample(self.size, self.seed)[1]
+
+    @property
+    def conditional(self) -> bool:
+        """Whether the model's samples come with labels."""
+        if isinstance(self.model, Given):
+            return self.model.given.y is not None
+        return "labels" in inspect.signature(type(self.model).sample).parameters
+
+    def sample(self, n: int, seed: int) -> tuple[Tensor, Tensor | None]:
+        """N samples on the CPU with the labels they were asked for, which have the shares of the training labels.
+
+        Raises:
+            NacreError: A sample is not finite.
+        """
+        labels: Tensor | None = None
+        if isinstance(self.model, Given):
+            x, labels = self.model.sample(n, seed=seed), self.model.labels(n, seed)
+        elif self.conditional and self.train.y is not None:
+            with seeded(seed):
+                labels = self.train.y.cpu()[torch.randint(len(self.train), (n,))]
+            x = self.model.sample(n, seed=seed, labels=labels)
+        else:
+            x = self.model.sample(n, seed=seed)
+        x = x.cpu().float()
+        if not torch.isfinite(x).all():
+            raise NacreError("the model's samples hold NaN or infinite values; train it anew with a smaller lr.")
+        return x, labels
+
+    @property
+    def extractor(self) -> "Extractor":
+        """The features that were asked for."""
+        return self.extractor_named(self.features)
+
+    def extractor_named(self, name: str) -> "Extractor":
+        """An extractor of these data by name, made once."""
+        from nacre.metrics.features import extractor
+
+        if name not in self.extractors:
+            self.extractors[name] = extractor(self.train, name)
+        return self.extractors[name]
+
+    @property
+    def seen(self) -> str:
+        """How the held data relate to training, in brackets; empty for held-out data."""
+        if self.held.split == "train" or self.held.fingerprint in getattr(self.model, "seen", ()):
+            return " (seen in training)"
+        return " (perhaps seen in training)" if self.held.split == "all" else ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What every metric that uses the held data should warn of."""
+        if self.seen == " (seen in training)":
+            return ("the model was trained on the very data it is judged by; give held-out data.",)
+        return ()
+
+    def protocol(
+        self, method: str = "", *, n_real: int = 0, n_generated: int = 0, features: str = "", resize: str = ""
+    ) -> Protocol:
+        """The protocol of a result on the held data."""
+        return Protocol(
+            data=self.held.name or "array",
+            split=f"{self.held.split}{self.seen}",
+            n_real=n_real,
+            n_generated=n_generated,
+            resize=resize,
+            features=features,
+            seed=self.seed,
+            method=method,
+        )

@@ -3,6 +3,7 @@
 import inspect
 
 from nacre.metrics.context import Context
+from nacre.metrics.intervals import of_mean
 from nacre.metrics.result import Result
 from nacre.model import Model
 
@@ -24,9 +25,18 @@ def measure(context: Context) -> list[Result]:
     """The mean of `score_samples` with one draw per example, in nats."""
     x = context.real.x[:QUICK] if context.quick else context.real.x
     scores = context.model.score_samples(x, seed=context.seed).cpu().double()
-    details = {"standard_error": float(scores.std() / len(scores) ** 0.5), "n_real": len(x), "draws": 1}
-    protocol = context.protocol(f"{len(x):,} of {context.where}{binarisation(context)}, 1 draw each")
-    return [Result("elbo", float(scores.mean()), "nats", "higher", protocol, details)]
+    protocol = context.protocol(f"1 draw each{binarisation(context)}", n_real=len(x))
+    return [
+        Result(
+            "elbo",
+            float(scores.mean()),
+            "nats",
+            "higher",
+            protocol,
+            interval=of_mean(scores),
+            warnings=context.warnings,
+        )
+    ]
 
 
 def binarisation(context: Context) -> str:

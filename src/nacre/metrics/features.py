@@ -17,7 +17,7 @@ from nacre.data.download import cache_folder
 from nacre.data.spec import Spec
 from nacre.engine import distributed
 from nacre.engine.checkpoint import write_atomically
-from nacre.errors import NacreError
+from nacre.errors import NacreError, unknown
 from nacre.model import seeded
 from nacre.nets.mlp import mlp
 from nacre.nets.scale import FromData
@@ -45,12 +45,14 @@ class Extractor:
         return self.transform(x).cpu().double()
 
 
-def extractor(train: Data) -> Extractor:
+def extractor(train: Data, name: str = "data") -> Extractor:
     """The features for data whose training split this is.
 
     Points in the plane are their own features. Labelled data have 128 features of a small classifier; others have
     their principal components.
     """
+    if name != "data":
+        raise unknown("extractor", name, ["data"])
     if train.spec.kind == "vector" and train.spec.size <= 2:
         return Extractor("the points themselves", lambda x: x.flatten(1))
     if train.y is not None and 2 <= len(train.spec.classes) <= len(train) / 10:

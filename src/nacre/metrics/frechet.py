@@ -1,5 +1,7 @@
 """Frechet distance: how far the samples' features are from those of real examples, as two Gaussians."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -24,31 +26,33 @@ def measure(context: Context) -> list[Result]:
     real, generated = extract(context.real.x), extract(context.generated)
     first, second = floor_features(context, real)
     floor = frechet_distance(first, second)
-    few = " (few samples)" if min(len(real), len(generated)) < 2 * real.shape[1] else ""
-    details = {
-        "floor": floor,
-        "n_real": len(real),
-        "n_generated": len(generated),
-        "n_floor": [len(first), len(second)],
-        "features": extract.name,
-        "dimension": real.shape[1],
-    }
+    few = min(len(real), len(generated)) < 2 * real.shape[1]
+    details: dict[str, Any] = {"n_floor": [len(first), len(second)], "dimension": real.shape[1]}
     if extract.classifier is not None and "y" in context.real:
         details["classifier_accuracy"] = extract.classifier.accuracy(context.real)
-    protocol = context.protocol(
-        f"{len(generated):,} samples against {len(real):,} of {context.where}{few}, {extract.name}, "
-        f"floor {floor:.3g} (real against real, {len(first):,} and {len(second):,})"
-    )
-    return [Result("frechet", frechet_distance(real, generated), "", "lower", protocol, details)]
+    protocol = context.protocol(n_real=len(real), n_generated=len(generated), features=extract.name)
+    warning = f"{min(len(real), len(generated))} examples are few for a covariance of {real.shape[1]} features."
+    return [
+        Result(
+            "frechet",
+            frechet_distance(real, generated),
+            "",
+            "lower",
+            protocol,
+            references={"real against real": floor},
+            warnings=(*context.warnings, *([warning] if few else [])),
+            details=details,
+        )
+    ]
 
 
 def floor_features(context: Context, real: Tensor) -> tuple[Tensor, Tensor]:
     """Two disjoint sets of real features: held and training examples, or two halves where there is no split."""
-    if context.train is context.held:
+    if not context.has_train:
         half = len(real) // 2
         order = torch.randperm(len(real), generator=torch.Generator().manual_seed(context.seed))
         return real[order[:half]], real[order[half:]]
-    return real, context.extractor(context.train.examples(len(context.generated), context.seed).x)
+    return real, context.extractor(context.train.examples(context.size, context.seed).x)
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:

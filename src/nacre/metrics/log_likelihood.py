@@ -1,7 +1,6 @@
 """The log-likelihood of held-out examples: exact, by annealed importance sampling, or as a tight bound."""
 
 import inspect
-import math
 from dataclasses import asdict
 from typing import Any
 
@@ -10,12 +9,12 @@ from torch import Tensor
 
 from nacre.metrics.context import Context
 from nacre.metrics.elbo import binarisation, has_bound
+from nacre.metrics.intervals import of_mean
 from nacre.metrics.partition import Partition, log_partition
 from nacre.metrics.result import Result
 from nacre.model import Model
 
 CHEAP = False
-DRAWS = 100
 AT_MOST = 1_000
 
 
@@ -37,8 +36,8 @@ def measure(context: Context) -> list[Result]:
     model: Any = context.model
     if has_bound(model):
         x = context.real.x[torch.randperm(len(context.real), generator=torch.Generator().manual_seed(context.seed))]
-        scores = model.score_samples(x[:AT_MOST], seed=context.seed, batch_size=100, draws=DRAWS)
-        return [result(context, scores, f"importance-sampled bound with {DRAWS} draws", {"draws": DRAWS})]
+        scores = model.score_samples(x[:AT_MOST], seed=context.seed, batch_size=100, draws=context.draws)
+        return [result(context, scores, f"importance-sampled bound with {context.draws:,} draws")]
     return [result(context, context.model.score_samples(context.real.x, seed=context.seed), "the model's own density")]
 
 
@@ -63,7 +62,13 @@ def result(
 ) -> Result:
     """The mean of scores with its error, which log Z's own error adds to."""
     scores = scores.cpu().double()
-    error = math.hypot(float(scores.std()) / len(scores) ** 0.5, partition.sd if partition else 0.0)
-    details = {"standard_error": error, "n_real": len(scores), **(details or {})}
-    protocol = context.protocol(f"{len(scores):,} of {context.where}{binarisation(context)}, {how}")
-    return Result("log_likelihood", float(scores.mean()), "nats", "higher", protocol, details)
+    return Result(
+        "log_likelihood",
+        float(scores.mean()),
+        "nats",
+        "higher",
+        context.protocol(f"{how}{binarisation(context)}", n_real=len(scores)),
+        interval=of_mean(scores, partition.sd if partition else 0.0),
+        warnings=context.warnings,
+        details=details or {},
+    )

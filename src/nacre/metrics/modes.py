@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nacre.data.toy import Mixture
 from nacre.metrics.context import Context
-from nacre.metrics.result import Result
+from nacre.metrics.result import Protocol, Result
 
 CHEAP = True
 RADIUS = 3.0
@@ -34,20 +34,19 @@ def measure(context: Context) -> list[Result]:
     shares = nearest.bincount(minlength=k) / len(x)
     used = shares[shares > 0]
     within, ideal = float(near.double().mean()), chi_square(d, RADIUS)
-    about = f"{len(x):,} samples, {context.data.name}"
+
+    def protocol(method: str) -> Protocol:
+        return context.protocol(method, n_generated=len(x))
+
     return [
         Result("modes", float(found.sum()), f"of {k}", "higher",
-               context.protocol(f"{about}, found with 1/20 of its fair share within 3 sd"),
-               {"perfect": k, "n_generated": len(x)}),
-        Result("high_quality", within, "share within 3 sd", "",
-               context.protocol(f"{about}, a perfect sampler has {ideal:.4f}"), {"perfect": ideal}),
+               protocol("found with 1/20 of its fair share within 3 sd"), references={"perfect": float(k)}),
+        Result("high_quality", within, "share within 3 sd", "", protocol(""), references={"perfect": ideal}),
         Result("mode_divergence", float((used * (used * k).log()).sum()), "nats", "lower",
-               context.protocol(f"{about}, KL(samples || uniform) over nearest modes, "
-                                f"a perfect sampler has about {(k - 1) / (2 * len(x)):.2g}"),
-               {"shares": shares.tolist(), "perfect": (k - 1) / (2 * len(x))}),
+               protocol("KL(samples || uniform) over nearest modes"),
+               references={"perfect": (k - 1) / (2 * len(x))}, details={"shares": shares.tolist()}),
         Result("mode_width", width(x[near], nearest[near], found) / mixture.sd, "of the mode's sd", "",
-               context.protocol(f"{about}, about each found mode's own mean within 3 sd, a perfect sampler has 1"),
-               {"perfect": 1.0}),
+               protocol("about each found mode's own mean within 3 sd"), references={"perfect": 1.0}),
     ]  # fmt: skip
 
 

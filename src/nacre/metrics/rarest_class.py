@@ -24,12 +24,22 @@ def measure(context: Context) -> list[Result]:
     generated, real = counts / counts.sum(), context.train.y.cpu().bincount(minlength=len(classes)) / len(context.train)
     ratio = torch.where(real > 0, generated / real.clamp(min=1e-9), torch.inf)
     details = {
-        "perfect": 1.0,
         "rarest": classes[int(ratio.argmin())],
         "smallest_share": float(generated.min()),
         "largest_share": float(generated.max()),
         "shares": dict(zip(classes, generated.tolist(), strict=True)),
         "real_shares": dict(zip(classes, real.tolist(), strict=True)),
     }
-    what = f"classes of {len(context.generated):,} samples by {context.extractor.name.replace(' features', '')}"
-    return [Result("rarest_class", float(ratio.min()), "of its real share", "higher", context.protocol(what), details)]
+    protocol = context.protocol("classes by the classifier", n_generated=len(context.generated),
+                                features=context.extractor.name)  # fmt: skip
+    return [
+        Result(
+            "rarest_class",
+            float(ratio.min()),
+            "of its real share",
+            "higher",
+            protocol,
+            references={"perfect": 1.0},
+            details=details,
+        )
+    ]

@@ -1,6 +1,7 @@
 """How well held-out examples come back from their codes."""
 
 from nacre.metrics.context import Context
+from nacre.metrics.intervals import of_mean
 from nacre.metrics.result import Result
 
 CHEAP = True
@@ -17,10 +18,15 @@ def measure(context: Context) -> list[Result]:
     error = (context.model.reconstruct(x, seed=context.seed).cpu() - x).square().flatten(1).mean(1).double()
     mean = context.train.examples(10_000, context.seed).x.cpu().mean(0)
     baseline = float((mean - x).square().mean())
-    details = {
-        "standard_error": float(error.std() / len(error) ** 0.5),
-        "mean_example": baseline,
-        "n_real": len(x),
-    }
-    protocol = context.protocol(f"{len(x):,} of {context.where}; the mean example's error is {baseline:.4g}")
-    return [Result("reconstruction", float(error.mean()), "squared error per value", "lower", protocol, details)]
+    return [
+        Result(
+            "reconstruction",
+            float(error.mean()),
+            "squared error per value",
+            "lower",
+            context.protocol(n_real=len(x)),
+            interval=of_mean(error),
+            references={"the mean example": baseline},
+            warnings=context.warnings,
+        )
+    ]

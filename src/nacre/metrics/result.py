@@ -1,37 +1,78 @@
-"""What a metric says: a value and the protocol it was measured by."""
+"""What a metric says: a value, how sure it is, what to hold it against, and the protocol it was measured by."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from nacre.errors import unknown
 
 
 @dataclass(frozen=True)
+class Protocol:
+    """What decides a measured value besides the model; two values of one name compare where their protocols are equal.
+
+    Args:
+        data: The data set judged on.
+        split: Its split, and whether the model saw it in training.
+        n_real: Real examples used.
+        n_generated: Generated examples used.
+        resize: The size that images were brought to, if they were.
+        features: The extractor of features and the hash of its weights.
+        seed: Of the examples, the samples and every draw.
+        method: What else decides the value, such as the number of draws or of neighbours.
+    """
+
+    data: str = ""
+    split: str = ""
+    n_real: int = 0
+    n_generated: int = 0
+    resize: str = ""
+    features: str = ""
+    seed: int = 0
+    method: str = ""
+
+    def __str__(self) -> str:
+        generated = f"{self.n_generated:,} samples" if self.n_generated else ""
+        split = f":{self.split}" if self.split else ""
+        real = f"{self.n_real:,} of {self.data}{split}" if self.n_real else f"{self.data}{split}"
+        compared = " against ".join(part for part in (generated, real) if part)
+        resize = f"resized to {self.resize}" if self.resize else ""
+        parts = [compared, resize, self.features, self.method, f"seed {self.seed}"]
+        return ", ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
 class Result:
     """One measured number.
-
-    Two results of one name may be compared where their protocols are the same.
 
     Args:
         name: What was measured, in snake case: "frechet".
         value: The number.
         unit: Of the value, such as "nats"; empty without one.
         better: Which direction is better; empty where a number has a target instead.
-        protocol: One line: how many real and generated examples, which split, which features, which seed.
-        details: More numbers, plain values for JSON; `standard_error` where the value has one.
+        protocol: How it was measured.
+        interval: A 95 % confidence interval, where the metric has one; its method stands in `details["interval"]`.
+        references: Values to hold it against, by name, such as "real against real".
+        warnings: Where the number may mislead, one sentence each.
+        seconds: What the metric took, shared with the other results of its call.
+        details: More numbers, plain values for JSON.
     """
 
     name: str
     value: float
     unit: str = ""
     better: Literal["lower", "higher", ""] = ""
-    protocol: str = ""
+    protocol: Protocol = Protocol()
+    interval: tuple[float, float] | None = None
+    references: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
     details: dict[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        error = self.details.get("standard_error")
-        return f"{self.value:.4g}" + (f" ± {error:.2g}" if error else "")
+        if self.interval is None:
+            return f"{self.value:.4g}"
+        return f"{self.value:.4g} ± {(self.interval[1] - self.interval[0]) / 2:.2g}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -40,7 +81,15 @@ class Result:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Result":
         """The inverse of `to_dict`."""
-        return cls(**values)
+        interval = values.get("interval")
+        return cls(
+            **{
+                **values,
+                "protocol": Protocol(**values.get("protocol", {})),
+                "interval": tuple(interval) if interval is not None else None,
+                "warnings": tuple(values.get("warnings", ())),
+            }
+        )
 
 
 class Report(list[Result]):
@@ -56,6 +105,15 @@ class Report(list[Result]):
             if result.name == name:
                 return result
         raise unknown("result", name, [result.name for result in self])
+
+    @property
+    def warnings(self) -> list[str]:
+        """Every warning once."""
+        return list(dict.fromkeys(warning for result in self for warning in result.warnings))
+
+    def timed(self, seconds: float) -> "Report":
+        """The same results with their time, rounded to milliseconds."""
+        return Report(replace(result, seconds=round(seconds, 3)) for result in self)
 
     def __str__(self) -> str:
         return "\n".join(f"{r.name:<20} {r!s:<18} {r.unit:<12} {r.protocol}" for r in self)

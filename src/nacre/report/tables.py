@@ -7,7 +7,6 @@ from nacre.metrics.result import Result
 from nacre.report.charts import Line, lines
 from nacre.report.entry import Entry
 
-REFERENCES = {"floor": "real against real", "perfect": "perfect", "mean_example": "mean example"}
 ARROWS = {"lower": "↓", "higher": "↑", "": ""}
 
 
@@ -35,7 +34,7 @@ def table(every: Sequence[Entry]) -> str:
             f'<tr><th scope="row">{title}<small>{escape(some.unit)}</small></th>{cells}<td class="reference">'
             f"{reference(some)}</td></tr>"
         )
-        lines_ = dict.fromkeys(result.protocol for result in found.values())
+        lines_ = dict.fromkeys(str(result.protocol) for result in found.values())
         protocols += [f"<dt>{escape(name.replace('_', ' '))}</dt>"]
         protocols += [f"<dd>{escape(line)}</dd>" for line in lines_]
     body = "".join(rows)
@@ -57,8 +56,7 @@ def cell(result: Result | None, winners: Sequence[Result]) -> str:
 
 def reference(result: Result) -> str:
     """What the value is to be held against: the same for every model."""
-    known = [(name, result.details[key]) for key, name in REFERENCES.items() if key in result.details]
-    return "".join(f"{value:.4g}<small>{escape(name)}</small>" for name, value in known)
+    return "".join(f"{value:.4g}<small>{escape(name)}</small>" for name, value in result.references.items())
 
 
 def best(results: Sequence[Result]) -> list[Result]:
