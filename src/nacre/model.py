@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
@@ -163,6 +164,17 @@ class Model(nn.Module):
         """The log-density of each example, or a bound on it, in nats, shape (n,)."""
         raise self._cannot("score", "its density is implicit; `nacre evaluate` compares its samples instead")
 
+    def bound_terms(self, x: ArrayLike, *, seed: int | None = None) -> Tensor:
+        """The terms of the evidence lower bound: -log p(x|z), then the KL by latent unit, in nats, (n, 1 + units).
+
+        Minus the sum of a row is the bound on log p(x) of its example.
+        """
+        raise self._cannot("bound its density", "it has no variational posterior")
+
+    def importance(self, x: ArrayLike, *, seed: int | None = None, draws: int = 1) -> Tensor:
+        """Log p(x) in nats by importance sampling and the effective number of draws, shape (n, 2)."""
+        raise self._cannot("draw importance weights", "it has no variational posterior")
+
     @classmethod
     def can(cls, verb: str) -> bool:
         """Whether the method offers `verb`: sample, encode, decode, reconstruct, score or interpolate."""
@@ -172,6 +184,10 @@ class Model(nn.Module):
             "interpolate": ["decode"],
         }.get(verb, [verb])
         return all(getattr(cls, name, None) is not getattr(Model, name, None) for name in needs)
+
+    def layers(self) -> list[str]:
+        """How the networks were planned for the data's shape, line by line, for `nacre show`; nothing by default."""
+        return []
 
     # Machinery
 
@@ -281,4 +297,17 @@ def build(config: Mapping[str, Any]) -> Model:
     from nacre.registry import create
 
     hparams = {name: tuple(v) if isinstance(v, list) else v for name, v in config["hparams"].items()}
-    return create(config["model"], Spec.from_dict(config["spec"]), **hparams)
+    model = create(config["model"], Spec.from_dict(config["spec"]), **hparams)
+    lay_out(model)
+    return model
+
+
+def has_convolutions(model: Model) -> bool:
+    """Whether any layer is a convolution."""
+    return any(isinstance(module, _ConvNd) for module in model.modules())
+
+
+def lay_out(model: Model) -> None:
+    """Store convolutions channels-last: faster, and the same everywhere, so that a loaded model rounds as before."""
+    if has_convolutions(model):
+        model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  missing in the stubs

@@ -7,6 +7,7 @@ import torch
 from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
 
 from nacre.data.spec import Spec
+from nacre.errors import NacreError
 from nacre.game import Batch
 from nacre.models.autoencoders.vae import VAE
 
@@ -130,7 +131,7 @@ def test_one_draw_of_the_bound_is_the_elbo_on_average():
 def test_the_gap_of_the_bound_is_the_divergence_from_the_posterior():
     """KL between normals of equal covariance: half the squared offset by the posterior's precision."""
     model, x, exact = linear_gaussian(offset=0.5)
-    _, logvar = model.posterior(x)
+    _, logvar = model.posterior(x).chunk(2, dim=1)
     gap = 0.5 * (0.25 * (-logvar[0]).exp()).sum().item()
     elbo = -sum(terms(model, x.repeat(300, 1)).values()).item()
     assert exact.mean().item() - elbo == pytest.approx(gap, abs=0.03)
@@ -141,4 +142,92 @@ def test_samples_and_reconstructions_are_means_of_the_likelihood():
     z = torch.randn(3, 2)
     assert torch.allclose(model.decode(z), torch.sigmoid(model.decoder(z)).view(3, 1, 8, 8))
     x = torch.rand(3, 1, 8, 8)
-    assert torch.allclose(model.reconstruct(x), model.decode(model.posterior(x)[0]))
+    assert torch.allclose(model.reconstruct(x), model.decode(model.features(x)))
+
+
+def test_log_normal_latents_are_normal_ones_with_exp_in_the_decoder():
+    """A bijection of z changes neither term of the bound."""
+    spec = Spec.image(1, 6, 6)
+    torch.manual_seed(0)
+    positive = VAE(spec, latent=3, hidden=(12,), distribution="log-normal")
+    normal = VAE(spec, latent=3, hidden=(12,))
+    normal.load_state_dict(positive.state_dict())
+    normal.decoder.insert(0, Exp())
+    x = torch.rand(20, 1, 6, 6)
+    for name, value in terms(positive, x).items():
+        assert torch.allclose(terms(normal, x)[name], value, rtol=1e-6)
+    scores = [model.score_samples(x, seed=1, draws=5) for model in (positive, normal)]
+    assert torch.allclose(*scores, atol=1e-5)
+    assert (positive.encode(x) > 0).all()
+
+
+class Exp(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.exp()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("distribution", ["categorical", "bernoulli"])
+def test_the_bound_of_discrete_latents_is_below_the_enumerated_likelihood_and_tightens(distribution):
+    torch.manual_seed(0)
+    model = VAE(Spec.image(1, 3, 3), latent=3, hidden=(8,), distribution=distribution, categories=4).double()
+    x = (torch.rand(5, 1, 3, 3) < 0.5).double()
+    units = torch.eye(4) if distribution == "categorical" else torch.tensor([[0.0], [1.0]])
+    index = torch.cartesian_prod(*[torch.arange(len(units))] * 3)
+    states = units[index].flatten(1).double()
+    log_p = torch.stack([-model.likelihood.nll(model.decoder(states), x[i : i + 1].expand(len(states), -1, -1, -1))
+                         for i in range(5)])  # fmt: skip
+    exact = torch.logsumexp(log_p, 1) - math.log(len(states))
+    h = model.posterior(x)
+    log_q = model.latents.log_ratio(states.repeat(5, 1), h.repeat_interleave(len(states), 0)).view(5, -1)
+    q = (-log_q - math.log(len(states))).exp()
+    assert torch.allclose(q.sum(1), torch.ones(5).double())
+    expected = (q * log_p).sum(1) - model.latents.kl(h).sum(1)
+    weights = torch.stack([model.log_weight(x, h) for _ in range(4000)])
+    assert (expected < exact).all()
+    assert torch.allclose(weights.mean(0), expected, atol=4 * float(weights.std(0).max()) / 4000**0.5)
+    assert torch.allclose(torch.logsumexp(weights, 0) - math.log(4000), exact, atol=0.05)
+
+
+def test_free_bits_leave_small_divergences_uncharged():
+    model, x = VAE(TABLE, latent=4, hidden=(8,)), torch.randn(6, 3)
+    by_variable = model.latents.kl(model.posterior(x)).mean(0)
+    model.free_bits = float(by_variable.sort().values[1:3].mean())
+    free = by_variable.clamp(min=model.free_bits).sum()
+    assert torch.allclose(terms(model, x)["kl"], free) and free > by_variable.sum()
+
+
+def test_js_at_the_ends_of_its_skew_is_the_kl_either_way():
+    x = torch.randn(6, 3)
+    model = VAE(TABLE, latent=2, hidden=(8,), regulariser="js", skew=0.0)
+    mean, logvar = model.posterior(x).chunk(2, dim=1)
+    q, p = Normal(mean, (logvar / 2).exp()), Normal(torch.zeros(6, 2), 1.0)
+    for skew, expected in ((0.0, kl_divergence(q, p)), (1.0, kl_divergence(p, q))):
+        model.skew = skew
+        assert torch.allclose(terms(model, x)["js"], expected.sum(1).mean(), rtol=1e-5)
+
+
+def test_infovae_weighs_its_two_parts():
+    x = torch.randn(6, 3)
+    model = VAE(TABLE, latent=2, hidden=(8,), regulariser="mmd", info=0.25, mmd=10.0)
+    plain = VAE(TABLE, latent=2, hidden=(8,))
+    plain.load_state_dict(model.state_dict())
+    found = terms(model, x)
+    assert torch.allclose(found["kl"], 0.75 * terms(plain, x)["kl"])
+    model.info, model.mmd = 1.0, 1.0
+    assert torch.allclose(found["mmd"], 9.25 * terms(model, x)["mmd"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"distribution": "categorical", "regulariser": "js"}, "needs normal latents"),
+        ({"temperature": (0.0, 1.0), "distribution": "bernoulli"}, "must be positive"),
+        ({"skew": 1.5}, "skew is"),
+        ({"info": 2.0}, "at most 1"),
+        ({"likelihood": "discretised-logistic"}, r"needs values in \[0, 1\]"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options, message):
+    with pytest.raises(NacreError, match=message):
+        VAE(TABLE, **options)

@@ -44,6 +44,8 @@ def box(name: str, data: str = "") -> str:
     phases = model.phases()
     terms, shapes = trace(model, phases)
     lines += rows("players", player_lines(model, phases, shapes))
+    if model.layers():
+        lines += ["", *rows("layers", model.layers())]
     for i, phase in enumerate(phases):
         if len(phases) > 1:
             share = phase.share / sum(p.share for p in phases)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.modules.conv import _ConvNd
 
 from nacre.data.dataset import Data
 from nacre.data.loader import Loader
@@ -23,7 +22,7 @@ from nacre.engine.signals import InterruptedTraining, Signals
 from nacre.engine.training import Training
 from nacre.errors import NacreError
 from nacre.game import Batch, Phase
-from nacre.model import Model
+from nacre.model import Model, has_convolutions, lay_out
 
 MINUTES_BETWEEN_CHECKPOINTS = 5
 SMALL_WORK = 30_000_000
@@ -69,8 +68,7 @@ class Trainer:
     ) -> None:
         self.rank, self.world = distributed.rank(), distributed.world()
         self.model = model.to(device_of(training.device))
-        if any(isinstance(module, _ConvNd) for module in model.modules()):
-            self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  missing in the stubs
+        lay_out(self.model)
         self.streams = streams
         self.data = streams["data"]
         if self.data.spec.shape != model.spec.shape:
@@ -247,7 +245,7 @@ class Trainer:
         if self.training.threads:
             return self.training.threads
         work = sum(p.numel() for p in self.trainable) * self.training.batch_size
-        small = work < SMALL_WORK and not any(isinstance(module, _ConvNd) for module in self.model.modules())
+        small = work < SMALL_WORK and not has_convolutions(self.model)
         return 1 if small else torch.get_num_threads()
 
     # The log

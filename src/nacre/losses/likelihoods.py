@@ -4,7 +4,7 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
 
 def bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
@@ -17,6 +17,61 @@ def bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
         x: Values in [0, 1], the same shape.
     """
     return binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
+
+
+def continuous_bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
+    """-log p(x) of the density C(h) p^x (1 - p)^(1 - x) on [0, 1], p = sigmoid(h), shape (n,).
+
+    The normaliser is C(h) = h / tanh(h / 2), which is 2 at h = 0.
+
+    Args:
+        logits: h, shape (n, ...).
+        x: Values in [0, 1], the same shape.
+
+    Reference:
+        Loaiza-Ganem, Cunningham. The continuous Bernoulli: fixing a pervasive error in variational autoencoders. 2019.
+    """
+    square = logits.square()
+    near = square < 0.01  # there h / tanh(h / 2) is 0 / 0; the series is right to 1e-9
+    safe = torch.where(near, torch.ones_like(logits), logits)
+    log_normaliser = torch.where(
+        near, math.log(2) + square / 12 - 7 * square.square() / 1440, (safe / torch.tanh(safe / 2)).log()
+    )
+    return bernoulli_nll(logits, x) - log_normaliser.flatten(1).sum(1)
+
+
+def continuous_bernoulli_mean(logits: Tensor) -> Tensor:
+    """The mean of the continuous Bernoulli, sigmoid(h) / tanh(h / 2) - 1 / h, which is 1/2 at h = 0; same shape."""
+    near = logits.square() < 0.01
+    safe = torch.where(near, torch.ones_like(logits), logits)
+    series = 0.5 + logits / 12 - logits**3 / 720
+    return torch.where(near, series, safe.sigmoid() / torch.tanh(safe / 2) - 1 / safe)
+
+
+def discretised_logistic_nll(mean: Tensor, logscale: Tensor, x: Tensor, levels: int = 256) -> Tensor:
+    """-log p(x) of x in {0, 1, ..., levels - 1} / (levels - 1) under a logistic distribution cut into bins, shape (n,).
+
+    P(x) = F(x + w/2) - F(x - w/2), w = 1 / (levels - 1), F(t) = sigmoid((t - mean) / scale); the outermost bins reach
+    to infinity, so that the probabilities sum to 1.
+
+    Args:
+        mean: Shape (n, ...).
+        logscale: Logarithm of the scale, broadcast to the same shape.
+        x: Values in [0, 1], the same shape.
+        levels: Values that a pixel can have, 2 or more.
+
+    Reference:
+        Kingma et al. Improving variational inference with inverse autoregressive flow. 2016. Salimans et al.
+        PixelCNN++. 2017.
+    """
+    half = 0.5 / (levels - 1)
+    inverse = (-logscale).exp()
+    upper, lower = (x + half - mean) * inverse, (x - half - mean) * inverse
+    # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)): no difference of close numbers is taken.
+    width = torch.log(-torch.expm1(-2 * half * inverse))
+    inside = logsigmoid(upper) + logsigmoid(-lower) + width
+    log_p = torch.where(x < half, logsigmoid(upper), torch.where(x > 1 - half, logsigmoid(-lower), inside))
+    return -log_p.flatten(1).sum(1)
 
 
 def gaussian_nll(mean: Tensor, logvar: Tensor, x: Tensor) -> Tensor:

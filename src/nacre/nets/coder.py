@@ -43,8 +43,10 @@ def encoder(
     return nn.Sequential(nn.Flatten(), *mlp([spec.size, *hidden, out], act, bias_last))
 
 
-def decoder(spec: Spec, latent: int, hidden: Sequence[int], base: int, network: Network, act: str) -> nn.Sequential:
-    """Latents (n, latent) -> unbounded values (n, *shape) or (n, size): the mirror of `encoder`.
+def decoder(
+    spec: Spec, latent: int, hidden: Sequence[int], base: int, network: Network, act: str, outputs: int = 1
+) -> nn.Sequential:
+    """Latents (n, latent) -> unbounded values, `outputs` for each of the data's: the mirror of `encoder`.
 
     Args:
         spec: The data.
@@ -53,7 +55,8 @@ def decoder(spec: Spec, latent: int, hidden: Sequence[int], base: int, network: 
         base: Channels of the convolutional network's finest map.
         network: "dense", "conv" or "auto".
         act: The activation's name.
+        outputs: Values for each value of the data, 1 or more; those of one kind stand together.
     """
     if is_conv(spec, network):
-        return conv_decoder(latent, spec.shape, base, act)
-    return mlp([latent, *reversed(hidden), spec.size], act)
+        return conv_decoder(latent, (outputs * spec.shape[0], *spec.shape[1:]), base, act)
+    return mlp([latent, *reversed(hidden), outputs * spec.size], act)

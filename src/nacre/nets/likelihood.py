@@ -1,26 +1,79 @@
 """The last layer of a probabilistic decoder: a distribution over the data's values."""
 
+from typing import ClassVar, Literal
+
 import torch
 from torch import Tensor, nn
 
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
-from nacre.losses.likelihoods import bernoulli_nll, gaussian_nll
+from nacre.losses.likelihoods import (
+    bernoulli_nll,
+    continuous_bernoulli_mean,
+    continuous_bernoulli_nll,
+    discretised_logistic_nll,
+    gaussian_nll,
+)
 from nacre.nets.scale import ToData
 
+Name = Literal[
+    "auto",
+    "bernoulli",
+    "continuous-bernoulli",
+    "gaussian",
+    "gaussian-fixed",
+    "gaussian-pixel",
+    "discretised-logistic",
+]
 
-class Bernoulli(nn.Module):
+
+class Likelihood(nn.Module):
+    """A distribution over the values of an example, given the decoder's outputs h.
+
+    Args:
+        spec: The data.
+
+    Class attributes: `outputs`, how many numbers the decoder gives for one value; `density`, whether the likelihood is
+    that of a density, else of a probability; `needs`, what to say where the data do not fit.
+    """
+
+    outputs: ClassVar[int] = 1
+    density: ClassVar[bool] = True
+    unit_interval: ClassVar[bool] = True
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        if self.unit_interval and not spec.bounded:
+            raise NacreError(
+                f"a {type(self).__name__} likelihood needs values in [0, 1]; use --likelihood gaussian for these data."
+            )
+        self.shape = spec.shape
+
+    def nll(self, h: Tensor, x: Tensor) -> Tensor:
+        """-log p(x | h) in nats, shape (n,)."""
+        raise NotImplementedError
+
+    def mean(self, h: Tensor) -> Tensor:
+        """E[x | h], shape (n, *shape)."""
+        raise NotImplementedError
+
+    def split(self, h: Tensor) -> list[Tensor]:
+        """The decoder's outputs (n, ...) as `outputs` tensors of shape (n, *shape)."""
+        if self.outputs == 1:
+            return [h.view(len(h), *self.shape)]
+        return [part.reshape(len(h), *self.shape) for part in h.flatten(1).chunk(self.outputs, dim=1)]
+
+
+class Bernoulli(Likelihood):
     """Every value is 1 with probability sigmoid(h), independently.
+
+    Values between 0 and 1 are taken as probabilities: a bound on the likelihood of the binarised example.
 
     Args:
         spec: Data in [0, 1].
     """
 
-    def __init__(self, spec: Spec) -> None:
-        super().__init__()
-        if not spec.bounded:
-            raise NacreError("a Bernoulli likelihood needs values in [0, 1]; use --likelihood gaussian.")
-        self.shape = spec.shape
+    density: ClassVar[bool] = False
 
     def nll(self, h: Tensor, x: Tensor) -> Tensor:
         """-log p(x | h) in nats, shape (n,)."""
@@ -31,7 +84,23 @@ class Bernoulli(nn.Module):
         return h.view(len(h), *self.shape).sigmoid()
 
 
-class Gaussian(nn.Module):
+class ContinuousBernoulli(Likelihood):
+    """Every value has the density C(h) p^x (1 - p)^(1 - x) on [0, 1]: the cross-entropy made a proper likelihood.
+
+    Args:
+        spec: Data in [0, 1].
+    """
+
+    def nll(self, h: Tensor, x: Tensor) -> Tensor:
+        """-log p(x | h) in nats, shape (n,)."""
+        return continuous_bernoulli_nll(h.view_as(x), x)
+
+    def mean(self, h: Tensor) -> Tensor:
+        """E[x | h], shape (n, *shape)."""
+        return continuous_bernoulli_mean(h.view(len(h), *self.shape))
+
+
+class Gaussian(Likelihood):
     """Every value is normal around a prediction, with one learned variance for all of them.
 
     The variance is that of the data's own units. Its optimum is the mean squared error, so that the balance between
@@ -41,10 +110,17 @@ class Gaussian(nn.Module):
         spec: The units.
     """
 
+    unit_interval: ClassVar[bool] = False
+    logvar: Tensor
+
     def __init__(self, spec: Spec) -> None:
-        super().__init__()
-        self.logvar = nn.Parameter(torch.tensor(spec.scale).square().log().mean())
+        super().__init__(spec)
         self.to_data = ToData(spec)
+        self.start(torch.tensor(spec.scale).square().log())
+
+    def start(self, logvar: Tensor) -> None:
+        """Set the log-variance to the mean of the data's own, to be learned."""
+        self.logvar = nn.Parameter(logvar.mean())
 
     def nll(self, h: Tensor, x: Tensor) -> Tensor:
         """-log p(x | h) in nats, shape (n,)."""
@@ -55,4 +131,82 @@ class Gaussian(nn.Module):
         return self.to_data(h)
 
 
-LIKELIHOODS = {"bernoulli": Bernoulli, "gaussian": Gaussian}
+class FixedGaussian(Gaussian):
+    """Every value is normal around a prediction with the variance of the data's scale, which is not learned.
+
+    Args:
+        spec: The units.
+    """
+
+    def start(self, logvar: Tensor) -> None:
+        """Keep the data's own log-variance, by column where columns have one each."""
+        self.register_buffer("logvar", logvar, persistent=False)
+
+
+class PixelGaussian(Gaussian):
+    """Every value is normal around a prediction with a variance that the decoder predicts too.
+
+    The log-variance is bounded below at that of a tenth of an 8-bit grey level, since the likelihood of a value that is
+    predicted exactly has no bound (Mattei & Frellsen 2018).
+
+    Args:
+        spec: The units.
+    """
+
+    outputs: ClassVar[int] = 2
+    FLOOR: ClassVar[float] = -15.7  # 2 log(0.1 / 255)
+
+    def start(self, logvar: Tensor) -> None:
+        """Keep the data's own log-variance as the middle of the predicted ones."""
+        self.register_buffer("logvar", logvar, persistent=False)
+
+    def nll(self, h: Tensor, x: Tensor) -> Tensor:
+        """-log p(x | h) in nats, shape (n,)."""
+        mean, logvar = self.split(h)
+        return gaussian_nll(self.to_data(mean), (logvar + self.logvar).clamp(min=self.FLOOR), x)
+
+    def mean(self, h: Tensor) -> Tensor:
+        """E[x | h], shape (n, *shape)."""
+        return self.to_data(self.split(h)[0])
+
+
+class DiscretisedLogistic(Likelihood):
+    """Every value is one of 256 grey levels, by a logistic distribution of predicted mean and one learned scale.
+
+    Its nats are of a probability, so that they may be compared over methods and turned into bits per dimension.
+
+    Args:
+        spec: 8-bit images in [0, 1].
+    """
+
+    density: ClassVar[bool] = False
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__(spec)
+        self.to_data = ToData(spec)
+        self.logscale = nn.Parameter(torch.tensor(-2.0))
+
+    def nll(self, h: Tensor, x: Tensor) -> Tensor:
+        """-log P(x | h) in nats, shape (n,)."""
+        return discretised_logistic_nll(self.to_data(h), self.logscale, x)
+
+    def mean(self, h: Tensor) -> Tensor:
+        """The middle of the distribution, shape (n, *shape)."""
+        return self.to_data(h)
+
+
+LIKELIHOODS: dict[str, type[Likelihood]] = {
+    "bernoulli": Bernoulli,
+    "continuous-bernoulli": ContinuousBernoulli,
+    "gaussian": Gaussian,
+    "gaussian-fixed": FixedGaussian,
+    "gaussian-pixel": PixelGaussian,
+    "discretised-logistic": DiscretisedLogistic,
+}
+
+
+def make_likelihood(name: Name, spec: Spec) -> Likelihood:
+    """A likelihood by name; "auto" is bernoulli for values in [0, 1], else gaussian."""
+    if name == "auto":
+        name = "bernoulli" if spec.bounded else "gaussian"
+    return LIKELIHOODS[name](spec)

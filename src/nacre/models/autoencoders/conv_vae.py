@@ -1,0 +1,152 @@
+"""Convolutional VAE: strided layers planned for the image's size, residual blocks at every resolution."""
+
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from nacre.data.spec import Spec
+from nacre.errors import NacreError, at_least
+from nacre.models.autoencoders.vae import VAE
+from nacre.nets import likelihood as likelihoods
+from nacre.nets.mlp import activation as make_activation
+from nacre.nets.sizes import Halving, plan
+
+
+class ConvVAE(VAE):
+    r"""Maximise the evidence lower bound as `vae` does, with a convolutional encoder and its mirror as decoder.
+
+    A layer maps a side of n_in to n_out = floor((n_in + 2p - k) / s) + 1 and its transpose back to
+    n_in = s (n_out - 1) - 2p + k; kernels are chosen so that both hold for any size. `nacre show conv-vae` prints the
+    plan.
+
+    Algorithm: 1 (Auto-Encoding VB), with the networks of Salimans et al. 2015, section 4.3, in today's form.
+
+    Args:
+        spec: Images of 2 pixels a side or more.
+        latent: Size of z, 1 or more.
+        channels: Channels of the finest map, 1 or more; each halving doubles them, up to four times as many.
+        blocks: Residual blocks at every resolution, 0 or more.
+        hidden: Units of the dense layer between the coarsest map and z, 1 or more.
+        likelihood: Of p(x|z), as in `vae`.
+        beta: Weight of the KL; 1 is the bound itself.
+        kl_warmup: Share of training over which the weight of the KL rises from 0, in [0, 1).
+        free_bits: Nats that every latent variable may tell, on average over a batch, without being charged; 0 or more.
+        activation: Of the hidden layers.
+
+    Shapes:
+        encode: (n, c, h, w) -> (n, latent), the mean of q(z|x). decode: (n, latent) -> (n, c, h, w).
+
+    Departures:
+        Residual blocks of two 3 x 3 convolutions; no Markov steps after the encoder's draw; Adam with an average of the
+        weights.
+
+    Example:
+        >>> import nacre
+        >>> model = nacre.create("conv-vae", nacre.load_data("digits").spec, latent=4, channels=8)
+        >>> model.sample(3, seed=0).shape
+        torch.Size([3, 1, 8, 8])
+
+    Reference:
+        Kingma, Welling. Auto-Encoding Variational Bayes. 2014. Salimans, Kingma, Welling. Markov chain Monte Carlo
+        and variational inference: bridging the gap. 2015. arXiv 1410.6460. Dumoulin, Visin. A guide to convolution
+        arithmetic for deep learning. 2016. arXiv 1603.07285.
+    """
+
+    title: ClassVar[str] = "Convolutional VAE"
+    paper: ClassVar[str] = "Kingma & Welling 2014; Salimans et al. 2015"
+
+    def __init__(
+        self,
+        spec: Spec,
+        latent: int = 32,
+        channels: int = 32,
+        blocks: int = 1,
+        hidden: int = 256,
+        likelihood: likelihoods.Name = "auto",
+        beta: float = 1.0,
+        kl_warmup: float = 0.0,
+        free_bits: float = 0.0,
+        activation: str = "gelu",
+    ) -> None:
+        if spec.kind != "image":
+            raise NacreError(f"conv-vae needs images, these data are {spec.kind}s; use vae.")
+        at_least(1, latent=latent, channels=channels, hidden=hidden)
+        at_least(0, blocks=blocks)
+        super().__init__(
+            spec, latent, (), network="dense", likelihood=likelihood, beta=beta, kl_warmup=kl_warmup,
+            free_bits=free_bits, activation=activation,
+        )  # fmt: skip
+        self.plan = plan(*spec.shape[1:])
+        widths = [channels * min(2**i, 4) for i in range(len(self.plan) + 1)]
+        outputs = self.likelihood.outputs * spec.shape[0]
+        self.encoder = encoder(spec.shape[0], self.latents.width, self.plan, widths, blocks, hidden, activation)
+        self.decoder = decoder(latent, outputs, self.plan, widths, blocks, hidden, activation)
+
+    def layers(self) -> list[str]:
+        """The sizes of the maps, for `nacre show`."""
+        return [str(layer) for layer in self.plan]
+
+
+class Residual(nn.Module):
+    """X + conv(act(conv(act(x)))) with 3 x 3 kernels: (n, c, h, w) -> the same.
+
+    Args:
+        channels: c.
+        act: The activation's name.
+    """
+
+    def __init__(self, channels: int, act: str) -> None:
+        super().__init__()
+        first, second = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
+        nn.init.zeros_(second.weight)  # the block begins as the identity, so that depth costs nothing at first
+        self.inner = nn.Sequential(make_activation(act), first, make_activation(act), second)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Refine the map."""
+        return x + self.inner(x)
+
+
+def encoder(
+    inputs: int, out: int, layers: list[Halving], widths: list[int], blocks: int, hidden: int, act: str
+) -> nn.Sequential:
+    """Images (n, inputs, h, w) -> (n, out): a stem, then residual blocks and a halving at every resolution.
+
+    Args:
+        inputs: The image's channels.
+        out: Outputs.
+        layers: The plan.
+        widths: Channels of every map from the finest down, one more than layers.
+        blocks: Residual blocks at every resolution.
+        hidden: Units of the dense layer.
+        act: The activation's name.
+    """
+    modules: list[nn.Module] = [nn.Conv2d(inputs, widths[0], 3, padding=1)]
+    for layer, a, b in zip(layers, widths, widths[1:], strict=False):
+        modules += [Residual(a, act) for _ in range(blocks)]
+        modules += [make_activation(act), nn.Conv2d(a, b, layer.kernel, layer.stride, layer.padding)]
+    height, width = layers[-1].after
+    modules += [make_activation(act), nn.Flatten(), nn.Linear(widths[-1] * height * width, hidden)]
+    return nn.Sequential(*modules, make_activation(act), nn.Linear(hidden, out))
+
+
+def decoder(
+    latent: int, out: int, layers: list[Halving], widths: list[int], blocks: int, hidden: int, act: str
+) -> nn.Sequential:
+    """Latents (n, latent) -> unbounded images (n, out, h, w): the mirror of `encoder`.
+
+    Args:
+        latent: Size of z.
+        out: Channels of the output.
+        layers: The encoder's plan.
+        widths: Channels of every map from the finest down.
+        blocks: Residual blocks at every resolution.
+        hidden: Units of the dense layer.
+        act: The activation's name.
+    """
+    height, width = layers[-1].after
+    modules: list[nn.Module] = [nn.Linear(latent, hidden), make_activation(act)]
+    modules += [nn.Linear(hidden, widths[-1] * height * width), nn.Unflatten(1, (widths[-1], height, width))]
+    for layer, a, b in zip(reversed(layers), reversed(widths), list(reversed(widths))[1:], strict=False):
+        modules += [make_activation(act), nn.ConvTranspose2d(a, b, layer.kernel, layer.stride, layer.padding)]
+        modules += [Residual(b, act) for _ in range(blocks)]
+    return nn.Sequential(*modules, make_activation(act), nn.Conv2d(widths[0], out, 3, padding=1))
