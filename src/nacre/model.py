@@ -27,7 +27,8 @@ def inference(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Make a method safe to call at any time: evaluation mode, no gradients, its own seed, bounded memory.
 
     The first argument is a number of examples or an array of them; it is worked through in chunks of `batch_size`.
-    A tensor keyword with one row per example is cut along. With a `seed` the random state of the caller is untouched.
+    A keyword with one value per example, or a dict of such, is cut along. With a `seed` the random state of the caller
+    is untouched.
     """
 
     @functools.wraps(method)
@@ -37,16 +38,25 @@ def inference(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
         with self.evaluating(), seeded(seed), torch.no_grad():
             items = what if isinstance(what, int) else self.place(what, method.__name__)
             n = items if isinstance(items, int) else len(items)
-            per_example = {k: v for k, v in options.items() if isinstance(v, Tensor) and v.dim() and len(v) == n}
             parts = []
             for start in range(0, n, batch_size):
                 stop = min(start + batch_size, n)
                 part = stop - start if isinstance(items, int) else items[start:stop]
-                cut = {k: v[start:stop].to(self.device) for k, v in per_example.items()}
-                parts.append(method(self, part, **{**options, **cut}))
+                cut = {k: _rows(v, n, start, stop, self.device) for k, v in options.items()}
+                parts.append(method(self, part, **cut))
             return torch.cat(parts) if parts else torch.empty(0, *self.spec.shape)
 
     return safe
+
+
+def _rows(value: Any, n: int, start: int, stop: int, device: torch.device) -> Any:
+    """The part of an option that belongs to these rows; what does not have n values belongs to all."""
+    if isinstance(value, dict):
+        return {name: _rows(inner, n, start, stop, device) for name, inner in value.items()}
+    own = isinstance(value, list | np.ndarray) or (isinstance(value, Tensor) and value.dim())
+    if own and len(value) == n:
+        value = value[start:stop]
+    return value.to(device) if isinstance(value, Tensor) else value
 
 
 @contextmanager
@@ -177,11 +187,11 @@ class Model(nn.Module):
 
     @classmethod
     def can(cls, verb: str) -> bool:
-        """Whether the method offers `verb`: sample, encode, decode, reconstruct, score or interpolate."""
+        """Whether the method offers `verb`: sample, encode, decode, reconstruct, score, or a tool of its latent space."""
         needs = {
             "score": ["score_samples"],
             "reconstruct": ["reconstruct"] if cls.reconstruct is not Model.reconstruct else ["encode", "decode"],
-            "interpolate": ["decode"],
+            **dict.fromkeys(("interpolate", "edit", "traverse", "project"), ["decode"]),
         }.get(verb, [verb])
         return all(getattr(cls, name, None) is not getattr(Model, name, None) for name in needs)
 

@@ -20,6 +20,8 @@ SMALL = {
     "sparse-ae": {"latent": 24, "k": 3},
     "contractive-ae": {"latent": 12},
     "vae": {"latent": 4, "hidden": (16,)},
+    "attribute-vae": {"latent": 4, "background": 2, "hidden": (16,)},
+    "cvae": {"latent": 4, "hidden": (16,)},
     "conv-vae": {"latent": 4, "channels": 4, "hidden": 8},
     "iwae": {"latent": 4, "hidden": (16,), "k": 3},
     "beta-tcvae": {"latent": 4, "hidden": (16,)},

@@ -23,5 +23,10 @@ def held_out(run: str, source: str = "") -> "Data":
     recorded = config["data"]["data"]
     if not recorded["name"]:
         raise NacreError(f"{run} was trained on an array, which was not stored; name the data to use.")
-    data = load_data(recorded["name"], split=recorded["split"], size=recorded["size"])
+    data = load_data(
+        recorded["name"],
+        split=recorded["split"],
+        size=recorded["size"],
+        attributes=recorded.get("attributes", ()),
+    )
     return data.sibling("test") or data

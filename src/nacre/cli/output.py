@@ -1,5 +1,6 @@
 """Examples and codes to files: arrays, tables, pictures."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -50,6 +51,41 @@ def write(
         print(out)
     except OSError as error:
         raise NacreError(f"cannot write {error.filename or out}: {error.strerror}; choose another place.") from error
+
+
+def write_by_class(x: Tensor, labels: Sequence[int], spec: Spec, out: Path) -> None:
+    """Write labelled examples: a folder of images for each class, or an .npz with `x` and `y`; what `load_data` reads.
+
+    Args:
+        x: Shape (n, *spec.shape).
+        labels: The class of each.
+        spec: What they are.
+        out: A folder that is new or empty, or an .npz file.
+
+    Raises:
+        NacreError: The place cannot be written, or holds something else.
+    """
+    import numpy as np
+
+    if out.suffix == ".npz":
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            np.savez_compressed(out, x=x.cpu().numpy(), y=np.asarray(labels))
+        except OSError as error:
+            raise NacreError(f"cannot write {out}: {error.strerror}; choose another place.") from error
+        print(out)
+        return
+    if out.suffix or spec.kind != "image":
+        raise NacreError(f"--out {out}: use a folder for images, or an .npz file.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise NacreError(f"{out} is not an empty folder; choose another --out.")
+    try:
+        for number, name in enumerate(spec.classes):
+            chosen = [i for i, label in enumerate(labels) if label == number]
+            images(x[chosen].cpu().numpy(), out / name.replace("/", "-"))
+    except OSError as error:
+        raise NacreError(f"cannot write {error.filename or out}: {error.strerror}; choose another place.") from error
+    print(out)
 
 
 def writable_picture(path: Path) -> Path:

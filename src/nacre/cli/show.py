@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nacre.model import Model
 
 Shapes = dict[str, tuple[str, str]]
+VERBS = ("sample", "encode", "decode", "reconstruct", "score", "interpolate", "edit", "traverse", "project")
 
 
 def run(
@@ -36,7 +37,7 @@ def box(name: str, data: str = "") -> str:
     from nacre.registry import create, find
 
     cls = find(name)
-    spec = load_data(data).spec if data else Spec.image(1, 28, 28)
+    spec = load_data(data).spec if data else Spec.image(1, 28, 28, classes=tuple("0123456789"))
     model, training = create(name, spec), Training.resolve(cls.defaults, {})
     kind = {"implicit": "implicit density", "none": "no density"}.get(cls.density, f"{cls.density} density")
     margin = " " * 10
@@ -51,7 +52,7 @@ def box(name: str, data: str = "") -> str:
             share = phase.share / sum(p.share for p in phases)
             lines += ["", f"phase {i + 1}   {phase.name}, {share:.0%} of the steps"]
         lines += rows("repeat", turn_lines(model, phase, training, terms))
-    verbs = [verb for verb in ("sample", "encode", "decode", "reconstruct", "score", "interpolate") if model.can(verb)]
+    verbs = [verb for verb in VERBS if model.can(verb)]
     lines += ["", *rows("can", [" · ".join(verbs)])]
     defaults = [f"{k} {plain(v)}" for k, v in model.hparams.items()]
     options = ["batch_size", "schedule", "ema"]

@@ -69,13 +69,22 @@ def runner(model: "type[Model]") -> Callable[..., None]:
         inspect.Parameter("resume", keyword, default=False, annotation=bool),
         inspect.Parameter("dry_run", keyword, default=False, annotation=bool),
         inspect.Parameter("size", keyword, default=None, annotation=int | None),
+        inspect.Parameter("attributes", keyword, default=(), annotation=tuple[str, ...]),
     ]
 
-    def run(data: str, out: Path | None, resume: bool, dry_run: bool, size: int | None, **flags: Any) -> None:
+    def run(
+        data: str,
+        out: Path | None,
+        resume: bool,
+        dry_run: bool,
+        size: int | None,
+        attributes: tuple[str, ...],
+        **flags: Any,
+    ) -> None:
         names = {parameter.name for parameter in hparams}
         chosen = {name: value for name, value in flags.items() if name in names}
         training = Training(**{name: value for name, value in flags.items() if name not in names})
-        train(model, data, chosen, training, out, resume, dry_run, size)
+        train(model, data, chosen, training, out, resume, dry_run, size, attributes)
 
     run.__signature__ = inspect.Signature([own[0], *hparams, *options, *own[1:]])  # pyright: ignore[reportFunctionMemberAccess]
     run.__annotations__ = {p.name: p.annotation for p in [*own, *hparams, *options]}
@@ -92,6 +101,7 @@ def docstring(model: "type[Model]") -> str:
         "resume": "Go on with the run in --out.",
         "dry_run": "Print the resolved run and stop.",
         "size": "Resize images to this many pixels.",
+        "attributes": "Measure these of every image, as conditions for a conditional model: ink slant thickness.",
     }
     lines = "\n".join(f"    {name}: {text}" for name, text in texts.items() if name != "spec")
     return f"{inspect.cleandoc(model.__doc__ or '').splitlines()[0]}\n\nArgs:\n{lines}"
@@ -113,6 +123,7 @@ def train(
     resume: bool,
     dry_run: bool,
     size: int | None,
+    attributes: tuple[str, ...] = (),
 ) -> None:
     """Train as asked, in one process or in each that `torchrun` started."""
     import torch
@@ -126,7 +137,7 @@ def train(
     try:
         if resume and out is None:
             raise NacreError("--resume needs the run folder: --out RUN.")
-        data = load_data(source, size=size)
+        data = load_data(source, size=size, attributes=attributes)
         torch.manual_seed(training.seed)
         game = model(data.spec, **hparams)
         folder = out or Path(distributed.share(str(next_folder(f"{name}-{data.name or 'data'}"))))
@@ -137,7 +148,7 @@ def train(
         trainer = Trainer(game, {"data": data}, training, folder)
         trainer.run(resume)
         if distributed.rank() == 0:
-            done = f"{training.steps} steps in {trainer.seconds:.0f} s"
+            done = f"{trainer.step} steps in {trainer.seconds:.0f} s"
             print(f"{folder}: {done}; see it with: nacre sample {folder}", file=sys.stderr)
     finally:
         distributed.stop()

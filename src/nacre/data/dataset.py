@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -42,6 +43,7 @@ class Data:
         notes: What a user should know of how it was loaded.
         size: The `size` that images were resized to, if they were.
         reload: Loads another split of the same source.
+        a: The attributes (n, len(spec.attributes)) float32, if there are any; NaN where one is unknown.
     """
 
     def __init__(
@@ -58,8 +60,9 @@ class Data:
         notes: tuple[str, ...] = (),
         size: int | tuple[int, int] | None = None,
         reload: Callable[..., "Data"] | None = None,
+        a: Tensor | None = None,
     ):
-        self.x, self.y, self.spec, self.unit = x, y, spec, unit
+        self.x, self.y, self.a, self.spec, self.unit = x, y, a, spec, unit
         self.name, self.split, self.splits, self.density, self.notes = name, split, splits, density, notes
         self.size, self.reload = size, reload
 
@@ -86,7 +89,7 @@ class Data:
             index: int64 (n,) on the data's device.
 
         Shapes:
-            `x` float32 (n, *spec.shape); `y` int64 (n,) if there are labels.
+            `x` float32 (n, *spec.shape); `y` int64 (n,) if there are labels; `a` float32 (n, attributes) likewise.
         """
         return self._batch(self.x.index_select(0, index), index)
 
@@ -94,7 +97,28 @@ class Data:
         x = stored.to(torch.float32)
         if self.unit != 1:
             x.mul_(self.unit)
-        return Batch(x=x) if self.y is None else Batch(x=x, y=self.y.index_select(0, index))
+        beside = {name: value for name, value in (("y", self.y), ("a", self.a)) if value is not None}
+        return Batch(x=x, **{name: value.index_select(0, index) for name, value in beside.items()})
+
+    def with_attributes(self, names: tuple[str, ...], values: Tensor) -> "Data":
+        """The same data with numbers beside every example, for conditional models.
+
+        Args:
+            names: What they are called.
+            values: Shape (n, len(names)); NaN where one is unknown.
+
+        Raises:
+            NacreError: The shape is another.
+        """
+        if tuple(values.shape) != (len(self), len(names)):
+            raise NacreError(
+                f"the attributes have shape {tuple(values.shape)}; {len(self)} examples with "
+                f"{', '.join(names) or 'no names'} need ({len(self)}, {len(names)})."
+            )
+        other = copy(self)
+        other.spec = replace(self.spec, attributes=names)
+        other.a = values.float().to(self.device)
+        return other
 
     def examples(self, n: int | None = None, seed: int = 0) -> Batch:
         """A random subset without replacement, or everything in its order if n is None or at least the length.
@@ -112,6 +136,7 @@ class Data:
         other = copy(self)
         other.x = self.x.to(device)
         other.y = None if self.y is None else self.y.to(device)
+        other.a = None if self.a is None else self.a.to(device)
         return other
 
     def subset(self, index: Tensor) -> "Data":
@@ -121,6 +146,7 @@ class Data:
         other.__dict__.pop("fingerprint", None)
         other.x = self.x.index_select(0, index)
         other.y = None if self.y is None else self.y.index_select(0, index)
+        other.a = None if self.a is None else self.a.index_select(0, index)
         return other
 
     def sibling(self, split: str) -> "Data | None":
@@ -134,7 +160,7 @@ class Data:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of the content, labels and shape: a key for caches."""
+        """16 hexadecimal digits of the content, labels and shape, not of attributes: a key for caches."""
         return self._fingerprint(self.x.cpu().reshape(-1).numpy())
 
     def _fingerprint(self, content: Any) -> str:
@@ -143,6 +169,29 @@ class Data:
         if self.y is not None:
             digest.update(self.y.cpu().numpy().tobytes())
         return digest.hexdigest()[:16]
+
+
+class BinarizedData(Data):
+    """Grey images in memory of which every batch is binarized afresh: a value v in [0, 1] becomes 1 with probability v.
+
+    A batch draws from the global generator, which checkpoints hold, so that a resumed run sees the same draws;
+    `examples` draws from its own seed. Salakhutdinov & Murray 2008 trained on such draws ("dynamic binarization").
+    """
+
+    def batch(self, index: Tensor) -> Batch:
+        """The examples of an index (n,), every value 0 or 1; see `Data.batch`."""
+        batch = super().batch(index)
+        batch.x = (torch.rand_like(batch.x) < batch.x).to(batch.x.dtype)
+        return batch
+
+    def examples(self, n: int | None = None, seed: int = 0) -> Batch:
+        """A random subset binarized with the same seed; see `Data.examples`."""
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            return super().examples(n, seed)
+
+    def _fingerprint(self, content: Any) -> str:
+        return hashlib.sha256(f"binarized {super()._fingerprint(content)}".encode()).hexdigest()[:16]
 
 
 class LazyData(Data):
@@ -184,6 +233,7 @@ class LazyData(Data):
         other = copy(self)
         other._device = torch.device(device)
         other.y = None if self.y is None else self.y.to(device)
+        other.a = None if self.a is None else self.a.to(device)
         return other
 
     def subset(self, index: Tensor) -> "LazyData":
@@ -192,6 +242,7 @@ class LazyData(Data):
         other.__dict__.pop("fingerprint", None)
         other.images = self.images.take(index.cpu().numpy())
         other.y = None if self.y is None else self.y.index_select(0, index.to(self.y.device))
+        other.a = None if self.a is None else self.a.index_select(0, index.to(self.a.device))
         return other
 
     @cached_property

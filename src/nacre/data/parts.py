@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,6 +24,7 @@ class Part:
         classes: The names of the labels 0, 1, ... where they are known.
         columns: The names of a table's columns.
         notes: What a user should know.
+        binarize: Whether grey values are drawn as Bernoulli: "afresh" in every batch, or "once" with a fixed seed.
     """
 
     x: np.ndarray | EncodedImages
@@ -32,6 +33,7 @@ class Part:
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    binarize: Literal["", "afresh", "once"] = ""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -114,6 +116,14 @@ def check_finite(x: np.ndarray, where: str, columns: Sequence[str] = ()) -> None
     )
 
 
+def binarized(part: Part) -> Part:
+    """The part with grey values drawn as Bernoulli where that is asked for once: the same draws always."""
+    if part.binarize != "once" or isinstance(part.x, EncodedImages):
+        return part
+    grey = part.x * np.float32(part.unit)
+    return replace(part, x=(np.random.default_rng(0).random(grey.shape, np.float32) < grey).astype(np.uint8), unit=1.0)
+
+
 def resized(part: Part, size: tuple[int, int] | None) -> Part:
     """The part with images of (height, width); encoded images are resized when they are decoded."""
     if size is None:
@@ -135,7 +145,8 @@ def spec_of(part: Part, classes: tuple[str, ...], name: str) -> Spec:
         sample = part.x.decode(np.unique(np.linspace(0, len(part) - 1, 64).astype(int)))
         return Spec.image(*part.x.shape, classes=classes, name=name, binary=_is_binary(sample, part.x.unit))
     if part.is_image:
-        return Spec.image(*part.x.shape[1:], classes=classes, name=name, binary=_is_binary(part.x, part.unit))
+        binary = bool(part.binarize) or _is_binary(part.x, part.unit)
+        return Spec.image(*part.x.shape[1:], classes=classes, name=name, binary=binary)
     center, scale = part.x.mean(0, dtype=np.float64), part.x.std(0, dtype=np.float64)
     return Spec(
         part.x.shape[1:],

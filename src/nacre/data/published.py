@@ -3,6 +3,7 @@
 import gzip
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,11 +67,25 @@ def binarized_mnist() -> Parts:
     return {split: partial(_amat, paths[split]) for split in splits}
 
 
+def mnist_dynamic() -> Parts:
+    """MNIST, binarized afresh in every training batch and once, with a fixed seed, in the test part.
+
+    A value is 1 with the probability that its grey value is ("dynamic binarization", Salakhutdinov & Murray 2008).
+    """
+    note = "grey values are drawn as 0 or 1: afresh in every training batch, once with a fixed seed in the test part"
+    parts = mnist()
+    return {
+        "train": lambda: replace(parts["train"](), binarize="afresh", notes=(note,)),
+        "test": lambda: replace(parts["test"](), binarize="once", notes=(note,)),
+    }
+
+
 PUBLISHED: dict[str, Callable[[], Parts]] = {
     "digits": digits,
     "mnist": mnist,
     "fashion-mnist": fashion_mnist,
     "binarized-mnist": binarized_mnist,
+    "mnist-dynamic": mnist_dynamic,
     "cifar10": cifar10,
 }
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nacre.data import files, tables, toy
-from nacre.data.dataset import Data, LazyData, memory_limit
+from nacre.data import files, stacked, tables, toy
+from nacre.data.attributes import measure
+from nacre.data.dataset import BinarizedData, Data, LazyData, memory_limit
 from nacre.data.download import data_folders, find
 from nacre.data.images import EncodedImages
 from nacre.data.labels import class_names, encode_labels
-from nacre.data.parts import Part, array_part, join, resized, spec_of
+from nacre.data.parts import Part, array_part, binarized, join, resized, spec_of
 from nacre.data.published import PUBLISHED
 from nacre.errors import NacreError, unknown
 
@@ -32,6 +33,7 @@ def load_data(
     size: int | tuple[int, int] | None = None,
     in_memory: bool | None = None,
     seed: int = 0,
+    attributes: Sequence[str] = (),
 ) -> Data:
     """Data from a name, a path, an array or a Hugging Face id.
 
@@ -39,14 +41,16 @@ def load_data(
 
     Args:
         source: A toy set ("ring", "grid", "swiss-roll"); a published set ("digits", "mnist", "fashion-mnist",
-            "binarized-mnist", "cifar10"); the name of a folder or file in NACRE_DATA; the path of a folder of images or
-            of a .npz, .npy, .parquet or .csv file; "hf:owner/name"; an array, tensor or data frame x, or a pair (x, y);
-            or `Data`, which is returned as it is. A name may end in a split: "mnist:test".
+            "binarized-mnist", "mnist-dynamic", "stacked-mnist", "stacked-mnist-2", "cifar10"); the name of a folder or
+            file in NACRE_DATA; the path of a folder of images or of a .npz, .npy, .parquet or .csv file;
+            "hf:owner/name"; an array, tensor or data frame x, or a pair (x, y); or `Data`, which is returned as it is.
+            A name may end in a split: "mnist:test".
         split: "train" (the default of a name), "validation", "test" or "all" (the default of an array).
         size: The side, or (height, width), that images are resized and cropped to; positive.
         in_memory: Whether images are decoded at once; None does so up to the bytes of NACRE_MEMORY, by default a
             quarter of the physical memory.
-        seed: Draws the split of a source without splits, and the points of a toy set.
+        seed: Draws the split of a source without splits, the points of a toy set and the digits of a stack.
+        attributes: Measure these of every image, as conditions for models: "ink", "slant", "thickness".
 
     Raises:
         NacreError: If the source is unknown, missing, empty, damaged, mixed in size or not finite.
@@ -56,13 +60,15 @@ def load_data(
     name = ""
     if isinstance(source, str | os.PathLike):
         name, named = _split_name(os.fspath(source))
+        if name in stacked.CHANNELS:
+            return _stacked(name, split or named or "train", size, seed)
         parts, split, source = _open(name, seed), split or named or "train", name
     else:
         x, y = source if isinstance(source, tuple) and len(source) == 2 else (source, None)
         parts, split = {"all": lambda: _array(x, y)}, split or "all"
     sides = _sides(size)
     splits, part, reference = _pick(parts, split, seed, name or "this array")
-    part, reference = resized(part, sides), resized(reference, sides)
+    part, reference = binarized(resized(part, sides)), resized(reference, sides)
     if isinstance(part.x, EncodedImages) and isinstance(reference.x, EncodedImages):
         part = replace(part, x=part.x.like(reference.x.mode, sides))
     classes = class_names(reference)
@@ -77,13 +83,30 @@ def load_data(
         "density": toy.density(name) if name in toy.TOYS else None,
         "notes": part.notes,
         "size": size,
-        "reload": partial(load_data, source, size=size, in_memory=in_memory, seed=seed),
+        "reload": partial(load_data, source, size=size, in_memory=in_memory, seed=seed, attributes=attributes),
     }
     if not isinstance(part.x, EncodedImages):
-        return Data(torch.from_numpy(np.require(part.x, requirements=["C", "W"])), **options)
-    if in_memory or (in_memory is None and part.x.decoded_bytes <= memory_limit()):
-        return Data(torch.from_numpy(part.x.decode()), **options)
-    return LazyData(part.x, **options)
+        kind = BinarizedData if part.binarize == "afresh" else Data
+        data = kind(torch.from_numpy(np.require(part.x, requirements=["C", "W"])), **options)
+    elif in_memory or (in_memory is None and part.x.decoded_bytes <= memory_limit()):
+        data = Data(torch.from_numpy(part.x.decode()), **options)
+    else:
+        data = LazyData(part.x, **options)
+    return _measured(data, tuple(attributes)) if attributes else data
+
+
+def _measured(data: Data, attributes: tuple[str, ...]) -> Data:
+    """The data with attributes measured of its images.
+
+    Raises:
+        NacreError: The data are no images, or an attribute cannot be measured.
+    """
+    if data.spec.kind != "image":
+        raise NacreError(f"attributes are measured of images, these data are {data.spec.kind}s; leave them out.")
+    parts = [
+        measure(data.batch(index.to(data.device)).x.cpu(), attributes) for index in torch.arange(len(data)).split(5_000)
+    ]
+    return data.with_attributes(attributes, torch.cat(parts))
 
 
 def known_names() -> list[str]:
@@ -94,7 +117,7 @@ def known_names() -> list[str]:
         for place in sorted(folder.iterdir())
         if (place.is_dir() and files.split_tables(place)) or place.suffix in FILES
     ]
-    return list(dict.fromkeys([*PUBLISHED, *toy.TOYS, *own]))
+    return list(dict.fromkeys([*PUBLISHED, *stacked.CHANNELS, *toy.TOYS, *own]))
 
 
 def _split_name(text: str) -> tuple[str, str | None]:
@@ -127,6 +150,23 @@ def _path(name: str) -> Path | None:
 def _toy(name: str, split: str, seed: int) -> Part:
     x, y = toy.draw(name, split, seed)
     return Part(x.numpy(), None if y is None else y.numpy())
+
+
+def _stacked(name: str, split: str, size: int | tuple[int, int] | None, seed: int) -> Data:
+    splits = tuple(stacked.COUNTS)
+    if split not in splits:
+        raise NacreError(f"{name} has no split {split!r}; it has {', '.join(splits)}.")
+    digits = load_data("mnist", split=split, size=size)
+    return stacked.StackedData(
+        digits,
+        stacked.table(len(digits), stacked.CHANNELS[name], split, seed),
+        name=name,
+        split=split,
+        splits=splits,
+        size=size,
+        notes=(f"every channel is a random digit of MNIST's {split} part",),
+        reload=partial(load_data, name, size=size, seed=seed),
+    )
 
 
 def _pick(parts: Parts, split: str, seed: int, name: str) -> tuple[tuple[str, ...], Part, Part]:

@@ -21,6 +21,7 @@ class Spec:
         bounded: Whether every value lies in [0, 1].
         binary: Whether every value is 0 or 1.
         columns: The names of a table's columns; empty otherwise.
+        attributes: The names of the numbers that examples carry beside x, as conditions; empty without any.
         name: The data set's name, for titles and messages.
     """
 
@@ -32,6 +33,7 @@ class Spec:
     bounded: bool = False
     binary: bool = False
     columns: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
     name: str = ""
 
     @classmethod

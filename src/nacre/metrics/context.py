@@ -16,6 +16,7 @@ from nacre.metrics.result import Protocol
 from nacre.model import Model, seeded
 
 if TYPE_CHECKING:
+    from nacre.metrics.embedded import Embedded
     from nacre.metrics.features import Extractor
 
 QUICK = 1_000
@@ -116,10 +117,12 @@ class Context:
         labels: Tensor | None = None
         if isinstance(self.model, Given):
             x, labels = self.model.sample(n, seed=seed), self.model.labels(n, seed)
-        elif self.conditional and self.train.y is not None:
+        elif self.conditional and (self.train.y is not None or self.train.a is not None):
             with seeded(seed):
-                labels = self.train.y.cpu()[torch.randint(len(self.train), (n,))]
-            x = self.model.sample(n, seed=seed, labels=labels)
+                index = torch.randint(len(self.train), (n,))
+            labels, attributes = (None if v is None else v.cpu()[index] for v in (self.train.y, self.train.a))
+            asked = {"labels": labels, "attributes": attributes}
+            x = self.model.sample(n, seed=seed, **{name: value for name, value in asked.items() if value is not None})
         else:
             x = self.model.sample(n, seed=seed)
         x = x.cpu().float()
@@ -139,6 +142,13 @@ class Context:
         if name not in self.extractors:
             self.extractors[name] = extractor(self.train, name)
         return self.extractors[name]
+
+    @cached_property
+    def embedded(self) -> "Embedded":
+        """The features of the samples and of real examples, each computed once."""
+        from nacre.metrics.embedded import Embedded
+
+        return Embedded(self)
 
     @property
     def seen(self) -> str:
