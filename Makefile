@@ -41,7 +41,7 @@ wheel: install
 	$(BIN)/python -m build --wheel --no-isolation --outdir build/wheel
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt build/wheel/*.whl
-	cd build/wheel && venv/bin/nacre --version && venv/bin/nacre models && venv/bin/nacre data digits \
+	cd build/wheel && venv/bin/nacre --version && venv/bin/nacre models && venv/bin/nacre data digits && venv/bin/nacre reproduce --list \
 		&& venv/bin/nacre train vae digits --steps 20 --out run --no-progress && venv/bin/nacre sample run -n 4 \
 		&& venv/bin/nacre evaluate run --metrics elbo reconstruction
 

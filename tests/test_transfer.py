@@ -2,6 +2,7 @@ import pytest
 import torch
 
 import nacre
+from nacre.classifier import few_labels
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +40,30 @@ def test_mistakes_are_named(stacked):
         nacre.transfer(stacked, "digits", labels=5000)
     with pytest.raises(nacre.NacreError, match="no encoder to transfer"):
         nacre.transfer(nacre.create("gan", stacked.spec), "digits")
+
+
+def test_every_draw_stands_beside_random_weights(stacked):
+    """Both networks get the same labels; a draw is what one transfer with its seed gives."""
+    test, told = nacre.load_data("digits:test"), []
+    options = {"labels": 20, "steps": 60, "lr": 2e-3, "player_lr": {"trunk": 1e-3}, "hidden": (16,), "drop": 0.2}
+    found = few_labels(stacked, "digits", test, draws=3, seed=5, report=told.append, **options)
+    assert [draw.seed for draw in found.draws] == [5, 6, 7] and tuple(told) == found.draws
+    again = nacre.transfer(stacked, "digits", seed=6, **options).accuracy(test)
+    assert found.draws[1].accuracy == again
+    assert found.worst.accuracy == min(draw.accuracy for draw in found.draws)
+    assert found.to_dict()["gain"] == pytest.approx(found.mean - found.random)
+    assert found.mean > found.random
+    assert found == few_labels(stacked, "digits", test, draws=3, seed=5, **options)
+
+
+def test_new_layers_come_between_the_code_and_the_classes(stacked):
+    classifier = nacre.transfer(stacked, "digits", labels=20, steps=1, hidden=(17, 5))
+    assert [tuple(p.shape) for p in classifier.head.parameters()] == [(17, 64), (17,), (5, 17), (5,), (10, 5), (10,)]
+
+
+def test_dropout_is_for_training_only(stacked):
+    x = nacre.load_data("digits:test").examples(5).x
+    classifier = nacre.transfer(stacked, "digits", labels=20, steps=1, drop=0.9)
+    assert torch.equal(classifier.classify(x), classifier.classify(x))
+    batch = nacre.load_data("digits").batch(torch.arange(9))
+    assert not torch.equal(classifier.error(batch), classifier.error(batch))

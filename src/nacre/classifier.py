@@ -4,17 +4,20 @@ It is trained by the same engine as the generative models.
 """
 
 import copy
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, dropout
 
 from nacre.data.dataset import Data
 from nacre.data.spec import Spec
-from nacre.errors import NacreError
+from nacre.errors import NacreError, at_least, share
 from nacre.game import Batch, Phase, Turn
 from nacre.model import Model, inference, seeded
+from nacre.nets.mlp import mlp
 
 
 class Classifier(Model):
@@ -24,6 +27,8 @@ class Classifier(Model):
         spec: The data, with at least two classes.
         trunk: Maps examples (n, *shape) to features; those of more than one axis are flattened.
         frozen: Share of the steps in which only the head learns, in [0, 1]; the trunk joins in the others.
+        hidden: Units of new ReLU layers between the trunk and the head's last layer.
+        drop: Share of the features that are left out in every step of training (dropout), in [0, 1).
 
     Shapes:
         embed: (n, *shape) -> (n, features). classify: (n, *shape) -> (n, classes), probabilities.
@@ -41,16 +46,20 @@ class Classifier(Model):
     density: ClassVar[str] = "none"
     defaults: ClassVar[dict[str, object]] = {"lr": 1e-3, "schedule": "cosine", "ema": 0.99}
 
-    def __init__(self, spec: Spec, trunk: nn.Module, frozen: float = 0.0) -> None:
+    def __init__(
+        self, spec: Spec, trunk: nn.Module, frozen: float = 0.0, hidden: tuple[int, ...] = (), drop: float = 0.0
+    ) -> None:
         super().__init__(spec)
         if len(spec.classes) < 2:
             raise NacreError("a classifier needs labels of at least two classes; give data that have them.")
         if not 0 <= frozen <= 1:
             raise NacreError(f"frozen is {frozen}; it must lie in [0, 1].")
-        self.trunk, self.frozen = trunk, frozen
+        at_least(1, hidden=hidden)
+        share(drop=drop)
+        self.trunk, self.frozen, self.drop = trunk, frozen, drop
         with self.evaluating(), torch.no_grad():
             width = trunk(torch.zeros(1, *spec.shape)).numel()
-        self.head = nn.Linear(width, len(spec.classes))
+        self.head = mlp([width, *hidden, len(spec.classes)]) if hidden else nn.Linear(width, len(spec.classes))
 
     def phases(self) -> list[Phase]:
         """First the head alone, then the trunk with it; a phase without a share is left out."""
@@ -67,7 +76,8 @@ class Classifier(Model):
 
     def error(self, batch: Batch) -> Tensor:
         """The cross-entropy in nats per example."""
-        return cross_entropy(self.head(self.features(batch.x)), batch.y)
+        features = self.features(batch.x)
+        return cross_entropy(self.head(dropout(features, self.drop) if self.drop else features), batch.y)
 
     def features(self, x: Tensor) -> Tensor:
         """The trunk's output as rows, differentiable: (n, *shape) -> (n, features)."""
@@ -106,11 +116,19 @@ class Code(nn.Module):
 
 
 def transfer(
-    model: Model, data: Any, *, labels: int | None = None, frozen: float = 0.3, seed: int = 0, **options: Any
+    model: Model,
+    data: Any,
+    *,
+    labels: int | None = None,
+    frozen: float = 0.3,
+    hidden: tuple[int, ...] = (),
+    drop: float = 0.0,
+    seed: int = 0,
+    **options: Any,
 ) -> Classifier:
     """Train a classifier whose lower layers are a copy of a model's encoder.
 
-    In the first part of training the encoder is frozen and only a new head learns; then the encoder is unfrozen and
+    In the first part of training the encoder is frozen and only the new layers learn; then the encoder is unfrozen and
     all layers learn together. The model itself is left as it is.
 
     Args:
@@ -118,8 +136,10 @@ def transfer(
         data: Labelled data, anything `load_data` takes.
         labels: How many labelled examples to use, drawn in equal numbers per class; all by default.
         frozen: Share of the steps before the encoder is unfrozen, in [0, 1]; 1 leaves it frozen.
-        seed: Seed of the drawn examples, the head and the order.
-        options: Training options, as `fit` takes them.
+        hidden: Units of new layers between the code and the classes.
+        drop: Share of the code that is left out in every step of training (dropout), in [0, 1).
+        seed: Seed of the drawn examples, the new layers and the order.
+        options: Training options, as `fit` takes them; `player_lr={"trunk": ...}` is the encoder's learning rate.
 
     Returns:
         The classifier; `accuracy(data)` says how good it is.
@@ -138,8 +158,111 @@ def transfer(
         source = source.subset(balanced(source.y, len(source.spec.classes), labels, seed))
     usual = {"steps": 2_000, "batch_size": min(100, len(source)), "progress": False}
     with seeded(seed):
-        classifier = Classifier(source.spec, Code(copy.deepcopy(model)), frozen)
+        classifier = Classifier(source.spec, Code(copy.deepcopy(model)), frozen, hidden, drop)
     return classifier.fit(source, seed=seed, **{**usual, **options})
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One draw of the labels.
+
+    Args:
+        seed: Which.
+        accuracy: Of the classifier on the trained encoder, in [0, 1].
+        random: Of the same network from random weights, in [0, 1].
+    """
+
+    seed: int
+    accuracy: float
+    random: float
+
+
+@dataclass(frozen=True)
+class FewLabels:
+    """What transfer reached with a number of labels.
+
+    Args:
+        labels: How many.
+        tested: Examples of the test.
+        draws: Several draws of the labels.
+    """
+
+    labels: int
+    tested: int
+    draws: tuple[Draw, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean accuracy over the draws, in [0, 1]."""
+        return sum(draw.accuracy for draw in self.draws) / len(self.draws)
+
+    @property
+    def random(self) -> float:
+        """The mean accuracy from random weights, in [0, 1]."""
+        return sum(draw.random for draw in self.draws) / len(self.draws)
+
+    @property
+    def worst(self) -> Draw:
+        """The draw of the lowest accuracy."""
+        return min(self.draws, key=lambda draw: draw.accuracy)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, the means and the worst draw among them."""
+        return {
+            **asdict(self),
+            "mean": self.mean,
+            "random": self.random,
+            "gain": self.mean - self.random,
+            "worst": asdict(self.worst),
+        }
+
+
+def few_labels(
+    model: Model,
+    data: Any,
+    test: Any,
+    *,
+    labels: int | None = None,
+    draws: int = 10,
+    seed: int = 0,
+    frozen: float = 0.3,
+    report: Callable[[Draw], None] = lambda draw: None,
+    **options: Any,
+) -> FewLabels:
+    """Transfer with several draws of the labels, each beside the same network from random weights.
+
+    From random weights nothing is frozen and every layer has the same learning rate, since held-back random layers
+    would only be worse. Both networks see the same labels, steps and order.
+
+    Args:
+        model: A trained autoencoder.
+        data: Labelled data, anything `load_data` takes.
+        test: Labelled data that are judged on.
+        labels: How many labels in every draw; all by default.
+        draws: How many draws, 1 or more.
+        seed: The seed of the first draw; the others follow it.
+        frozen: As for `transfer`.
+        report: Called with every draw when it is done.
+        options: What else `transfer` takes.
+    """
+    from nacre.data.sources import load_data
+    from nacre.registry import create
+
+    at_least(1, draws=draws)
+    source, judge = load_data(data), load_data(test)
+    if judge.y is None:
+        raise NacreError("transfer is judged on labelled data; the test data have no labels.")
+    found = []
+    for number in range(seed, seed + draws):
+        with seeded(number):
+            fresh = create(model.registered_name(), model.spec, **model.hparams).to(model.device)
+            fresh.begin(source)
+        common = {**options, "labels": labels, "seed": number}
+        trained = transfer(model, source, frozen=frozen, **common)
+        untrained = transfer(fresh, source, frozen=0.0, **{**common, "player_lr": {}})
+        found.append(Draw(number, trained.accuracy(judge), untrained.accuracy(judge)))
+        report(found[-1])
+    return FewLabels(len(source) if labels is None else labels, len(judge), tuple(found))
 
 
 def balanced(y: Tensor, classes: int, n: int, seed: int) -> Tensor:

@@ -42,22 +42,47 @@ def save_grid(x: Tensor, path: str | Path, spec: Spec, columns: int | None = Non
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if spec.kind == "image":
-        from PIL import Image
+    picture(x, spec, columns).save(path)
 
-        picture = Image.fromarray(grid(x, columns))
-        zoom = max(1, 320 // max(picture.size))
-        picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST).save(path)
-        return
+
+def picture(x: Tensor, spec: Spec, columns: int | None = None, among: Tensor | None = None) -> Any:
+    """Examples as a PIL image: a grid of images, a scatter of points, or lines for longer vectors.
+
+    Args:
+        x: Examples, shape (n, *spec.shape).
+        spec: What the examples are.
+        columns: Images per row.
+        among: Vectors (m, d) whose range the axes have; by default those of x.
+    """
+    from PIL import Image
+
+    if spec.kind == "image":
+        sheet = Image.fromarray(grid(x, columns))
+        zoom = max(1, 640 // max(sheet.size))
+        return sheet.resize((sheet.width * zoom, sheet.height * zoom), Image.Resampling.NEAREST)
     figure, axes = new_figure()
     points = x.detach().cpu().numpy()
+    ranged = points if among is None else among.detach().cpu().numpy()
     if spec.shape == (2,):
+        axes.scatter(ranged[:, 0], ranged[:, 1], s=0)
         axes.scatter(points[:, 0], points[:, 1], s=4, alpha=0.6)
         axes.set_aspect("equal")
     else:
         axes.plot(points.T, color="tab:blue", alpha=0.3, linewidth=0.8)
         axes.set_xlabel("column")
-    figure.savefig(path)
+        axes.update_datalim([(0, ranged.min()), (0, ranged.max())])
+        axes.autoscale_view()
+    return rendered(figure)
+
+
+def rendered(figure: Any) -> Any:
+    """A matplotlib figure as a PIL image."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
 def new_figure(width: float = 4.0, height: float = 4.0) -> tuple[Any, Any]:

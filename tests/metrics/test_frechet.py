@@ -50,7 +50,7 @@ def test_better_samples_are_nearer(vae, digits):
     ]
     values = [result.value for result in results]
     assert values == sorted(values)
-    assert results[0].value == pytest.approx(results[0].details["floor"])
+    assert results[0].value == pytest.approx(results[0].references["real against real"])
     assert results[0].details["classifier_accuracy"] > 0.93
 
 

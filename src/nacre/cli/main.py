@@ -21,13 +21,21 @@ VERBS = {
     "reconstruct": "examples through a model and back, beside the originals",
     "encode": "the latent codes of examples, as an array",
     "interpolate": "from one example to another through latent space",
+    "edit": "move examples toward an attribute, and measure what that changes",
+    "traverse": "what each dimension of the latent does; the whole grid of two",
+    "project": "the latent codes of given examples, found by optimisation",
+    "transfer": "reuse a run's encoder in a classifier trained on few labels",
     "evaluate": "judge a run on held-out data",
     "compare": "judge runs side by side: a table and a page",
+    "reproduce": "train a paper's setting and print its numbers beside ours",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 2 for a mistake in what was asked, 130 after Ctrl-C."""
+    """Run one command; returns the exit code.
+
+    0; 1 where `nacre reproduce` misses its range; 2 for a mistake in what was asked; 130 after Ctrl-C.
+    """
     args = list(sys.argv[1:] if arguments is None else arguments)
     if not args or args[0] in ("-h", "--help"):
         print(overview())
@@ -43,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise unknown("command", verb, list(VERBS), "`nacre --help` explains them.")
         module = importlib.import_module(f"nacre.cli.{verb}")
         command = module.command(rest) if hasattr(module, "command") else parse(module.run, rest, f"nacre {verb}")
-        command()
+        code = command()
     except NacreError as error:
         if os.environ.get("RANK", "0") == "0":  # under torchrun every process finds the same mistake
             print(f"nacre: {error}", file=sys.stderr)
@@ -54,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stopped:
         print(f"nacre: {stopped or 'stopped.'}", file=sys.stderr)
         return 130
-    return 0
+    return code or 0
 
 
 def overview() -> str:

@@ -33,6 +33,10 @@ class Callback:
     def log(self, trainer: "Trainer", record: Record) -> None:
         """A line of the log is ready: step, losses, rate and whatever else was measured."""
 
+    def failed(self, trainer: "Trainer", error: Exception) -> bool:
+        """A loss is no longer finite; True if the model was put right and training may end without an error."""
+        return False
+
     def finish(self, trainer: "Trainer") -> None:
         """Training is over, by whatever cause."""
 
@@ -209,6 +213,10 @@ def standard(training: Training, has_folder: bool) -> list[Callback]:
         callbacks += [Tracker(kind) for kind in training.track]
     if training.eval_every:
         callbacks.append(Evaluation(training.eval_every))
+    if training.doctor != "off":
+        from nacre.engine.doctor.watch import Doctor
+
+        callbacks.append(Doctor(act=training.doctor == "act"))
     if training.progress:
         callbacks.append(Progress())
     return callbacks

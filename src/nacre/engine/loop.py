@@ -16,7 +16,7 @@ from nacre.engine.callbacks import Callback, Record, standard
 from nacre.engine.checkpoint import Checkpoints, random_state, restore_random_state
 from nacre.engine.ledger import Ledger
 from nacre.engine.optim import Slot, check_rates, make_slots
-from nacre.engine.play import Play
+from nacre.engine.play import DivergedError, Play
 from nacre.engine.run import RunFolder
 from nacre.engine.signals import InterruptedTraining, Signals
 from nacre.engine.training import Training
@@ -91,6 +91,7 @@ class Trainer:
         self.seconds = 0.0
         self.ledger = Ledger()
         self.signals = Signals()
+        self.ending, self.saving = "", True
 
     @property
     def title(self) -> str:
@@ -124,6 +125,9 @@ class Trainer:
                     callback.start(self)
                     self.callbacks.append(callback)
                 self._train(checkpoints)
+            except DivergedError as error:
+                if not any([callback.failed(self, error) for callback in self.callbacks]):
+                    raise
             except OSError as error:
                 raise NacreError(
                     f"cannot write to {self.out}: {error.strerror or error}; free some space, then go on with: "
@@ -154,7 +158,7 @@ class Trainer:
         log_every, save_every = self.training.log_every, self.training.checkpoint_steps
         self._logged_at = saved_at = time.monotonic()
         self._logged_step = self.step
-        while self.step < self.training.steps:
+        while self.step < self.training.steps and not self.ending:
             while self.step >= self.ends[self.phase]:
                 self._enter(self.phase + 1)
             self._play_step()
@@ -165,8 +169,11 @@ class Trainer:
                 if callback.every and self.step % callback.every == 0:
                     callback.step(self)
             stop = self._asked_to_stop()
+            if self.ending and not self.saving:
+                return
             if checkpoints and (
                 stop
+                or self.ending
                 or self.step % save_every == 0
                 or self.step == self.training.steps
                 or (self.world == 1 and time.monotonic() - saved_at > 60 * MINUTES_BETWEEN_CHECKPOINTS)
@@ -176,6 +183,16 @@ class Trainer:
                 saved_at = time.monotonic()
             if stop and self.step < self.training.steps:
                 raise InterruptedTraining(self._farewell(checkpoints))
+
+    def end(self, why: str, save: bool = True) -> None:
+        """End training after this step, as if it were the last; for callbacks, in a run of one process.
+
+        Args:
+            why: A sentence for the user, without its full stop.
+            save: Whether a checkpoint of this step is written.
+        """
+        self.ending, self.saving = why, save
+        say(f"{why}.")
 
     def _play_step(self) -> None:
         start = self.ends[self.phase - 1] if self.phase else 0

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nacre.engine.loop import Trainer
 
 MAY_CHANGE = {"steps", "device", "progress", "threads", "track", "keep", "log_every", "sample_every", "eval_every"}
-MAY_CHANGE |= {"checkpoint_every"}
+MAY_CHANGE |= {"checkpoint_every", "doctor"}
 
 
 class RunFolder:
@@ -64,7 +64,8 @@ class RunFolder:
             "spec": model.spec.to_dict(),
             "training": training.to_dict(),
             "data": {name: {"name": d.name, "split": d.split, "size": d.size, "n": len(d),
-                            "fingerprint": d.fingerprint}
+                            "fingerprint": d.fingerprint,
+                            **({"attributes": d.spec.attributes} if d.spec.attributes else {})}
                      for name, d in streams.items()},
             "seed": training.seed,
             "versions": {"nacre": __version__, "torch": torch.__version__, "python": platform.python_version()},
@@ -159,6 +160,7 @@ class RunFolder:
         data = config["data"]["data"]
         source = data["name"] + (f":{data['split']}" if data["split"] != "train" else "")
         flags += [("size", data["size"])] if data["size"] else []
+        flags += [("attributes", data["attributes"])] if data.get("attributes") else []
         words = ["nacre train", config["model"], shlex.quote(source) if source else "DATA"]
         return " ".join([*words, *(flag(k, v) for k, v in flags)])
 

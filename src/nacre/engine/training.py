@@ -35,6 +35,7 @@ class Training:
         eval_every: Steps between evaluations on held-out data; 0 evaluates only when asked to.
         checkpoint_every: Steps between checkpoints; 0 makes twenty in a run, and one at least every five minutes.
         keep: Checkpoints kept, at least 2, so that a torn one loses little.
+        doctor: Watch the run and say what goes wrong; act also stops it or rolls it back; off does not look.
         track: Also log to any of tensorboard, wandb, mlflow.
         progress: Show a progress bar.
     """
@@ -62,6 +63,7 @@ class Training:
     eval_every: int = 0
     checkpoint_every: int = 0
     keep: int = 2
+    doctor: Literal["off", "watch", "act"] = "watch"
     track: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
     progress: bool = True
 

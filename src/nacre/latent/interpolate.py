@@ -1,5 +1,10 @@
-"""Interpolation between latent codes."""
+"""Interpolation between latent codes.
 
+Reference:
+    Shoemake. Animating rotation with quaternion curves. 1985.
+"""
+
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -28,21 +33,25 @@ def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 
 
 def interpolate(
-    model: Model, a: Tensor, b: Tensor, *, steps: int = 9, path: Literal["linear", "spherical"] = "linear"
+    model: Model, *waypoints: Tensor, steps: int = 9, path: Literal["linear", "spherical"] = "linear"
 ) -> Tensor:
-    """The decoded examples on a path between two latent codes, both ends included: (steps, *shape).
+    """The decoded examples on a path through latent codes, which are met in their order: (points, *shape).
 
     Args:
         model: A model that can decode.
-        a: Where the path begins, shape (latent,).
-        b: Where it ends.
-        steps: Points on the path, 2 or more.
+        waypoints: Two or more codes, each of shape (latent,).
+        steps: Points from one waypoint to the next, both included, 2 or more; k waypoints make
+            (k - 1)(steps - 1) + 1 points.
         path: linear or spherical.
 
     Raises:
-        NacreError: The model cannot decode, or there are fewer than two steps.
+        NacreError: The model cannot decode, there are fewer than two steps, or fewer than two waypoints.
     """
     if steps < 2:
         raise NacreError(f"steps is {steps}; a path has at least 2.")
-    t = torch.linspace(0, 1, steps, device=a.device)
-    return model.decode((spherical if path == "spherical" else linear)(a, b, t))
+    if len(waypoints) < 2:
+        raise NacreError("a path needs at least two codes: interpolate(model, a, b).")
+    t = torch.linspace(0, 1, steps, device=waypoints[0].device)
+    between = spherical if path == "spherical" else linear
+    legs = [between(a, b, t)[1:] for a, b in pairwise(waypoints)]
+    return model.decode(torch.cat([waypoints[0][None], *legs]))

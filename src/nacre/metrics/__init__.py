@@ -22,7 +22,24 @@ from nacre.model import Model
 
 __all__ = ["Protocol", "Report", "Result", "evaluate", "names"]
 
-MACHINERY = {"context", "features", "given", "intervals", "partition", "result"}
+MACHINERY = {
+    "codes",
+    "context",
+    "contrastive",
+    "embedded",
+    "features",
+    "given",
+    "inception",
+    "intervals",
+    "labelled",
+    "neighbours",
+    "partition",
+    "patches",
+    "probes",
+    "remembered",
+    "result",
+    "store",
+}
 
 
 def names() -> list[str]:

@@ -35,7 +35,7 @@ def of_share(hits: float, n: int) -> tuple[float, float]:
     z2 = LEVEL**2
     center = (hits + z2 / (2 * n)) / (1 + z2 / n)
     half = LEVEL / (1 + z2 / n) * (hits * (1 - hits) / n + z2 / (4 * n * n)) ** 0.5
-    return max(0.0, center - half), min(1.0, center + half)
+    return 0.0 if hits <= 0 else center - half, 1.0 if hits >= 1 else center + half
 
 
 def bootstrap(

@@ -1,27 +1,25 @@
 """Stacked denoising autoencoder: deep, built layer by layer, then tuned as a whole."""
 
 from functools import partial
-from itertools import pairwise
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout
 
 from nacre.data.spec import Spec
 from nacre.errors import at_least, share
 from nacre.game import Batch, Phase, Turn
-from nacre.losses.likelihoods import bernoulli_nll, squared_error
+from nacre.losses.likelihoods import squared_error
 from nacre.model import Model, inference
-from nacre.nets.mlp import activation as make_activation
-from nacre.nets.scale import FromData
+from nacre.nets.corruption import Corruption, Noise
+from nacre.nets.rows import Rows
+from nacre.nets.tied import layers
 
 
 class StackedAE(Model):
     """Train each layer to restore what the layer below it says, then all of them to restore the data.
 
-    Layer i: minimise the error between a = encoder_{i-1}(...(x)) and decoder_i(encoder_i(mask(a))), everything below
-    frozen. Then: between x and the whole stack's reconstruction of mask(x). The error is the cross-entropy for data
+    Layer i: minimise the error between a = encoder_{i-1}(...(x)) and decoder_i(encoder_i(noise(a))), everything below
+    frozen. Then: between x and the whole stack's reconstruction of noise(x). The error is the cross-entropy for data
     in [0, 1], else the squared error.
 
     Algorithm: the greedy procedure of Vincent et al. 2010, section 3.4 and figure 3.
@@ -29,7 +27,8 @@ class StackedAE(Model):
     Args:
         spec: The data.
         hidden: Units of the layers, from the data inwards; the last one is the code.
-        corruption: Share of the inputs that are set to 0 while training, in [0, 1).
+        noise: Values set to 0, normal noise added, or values set to their extremes; only in training.
+        corruption: Share of the values that are damaged, in [0, 1), or the standard deviation of the normal noise.
         activation: Of every layer but the last of the decoder.
         fine_tuning: Share of the steps in which all layers train together, in [0, 1).
 
@@ -59,20 +58,19 @@ class StackedAE(Model):
         self,
         spec: Spec,
         hidden: tuple[int, ...] = (500, 250, 64),
+        noise: Noise = "mask",
         corruption: float = 0.2,
         activation: str = "relu",
         fine_tuning: float = 0.5,
     ) -> None:
         super().__init__(spec)
         at_least(1, hidden=hidden)
-        share(corruption=corruption, fine_tuning=fine_tuning)
-        self.latent, self.corruption, self.fine_tuning = hidden[-1], corruption, fine_tuning
-        sizes = [spec.size, *hidden]
-        pairs = list(pairwise(sizes))
-        self.from_data = nn.Identity() if spec.bounded else FromData(spec)
-        self.encoder = nn.Sequential(*(nn.Sequential(nn.Linear(a, b), make_activation(activation)) for a, b in pairs))
-        downwards: list[nn.Module] = [nn.Sequential(nn.Linear(b, a), make_activation(activation)) for a, b in pairs[1:]]
-        self.decoder = nn.Sequential(*reversed(downwards), nn.Linear(hidden[0], spec.size))
+        share(fine_tuning=fine_tuning)
+        self.latent, self.corrupt, self.fine_tuning = hidden[-1], Corruption(noise, corruption), fine_tuning
+        self.rows = Rows(spec)
+        self.encoder = layers([spec.size, *hidden], activation)
+        back = layers(hidden[::-1], activation)
+        self.decoder = nn.Sequential(*back, nn.Linear(hidden[0], spec.size))
 
     def phases(self) -> list[Phase]:
         """A phase per layer, then one for all."""
@@ -91,30 +89,18 @@ class StackedAE(Model):
 
     def layer_loss(self, i: int, batch: Batch) -> Tensor:
         """Error of layer i on the output of the layers below it."""
-        below = self.encoder[:i](self.flat(batch.x))
-        restored = self.decoder[-1 - i](self.encoder[i](self.corrupt(below)))
-        return self.error(restored, below) if i == 0 else squared_error(restored, below).mean()
+        below = self.encoder[:i](self.rows(batch.x))
+        restored = self.decoder[-1 - i](self.encoder[i](self.corrupt(below, self.spec.bounded and i == 0)))
+        return (self.rows.error if i == 0 else squared_error)(restored, below).mean()
 
     def reconstruction(self, batch: Batch) -> Tensor:
         """Error of the whole stack on the data."""
-        x = self.flat(batch.x)
-        return self.error(self.decoder(self.encoder(self.corrupt(x))), x)
-
-    def flat(self, x: Tensor) -> Tensor:
-        """Examples as rows: (n, *shape) -> (n, size)."""
-        return self.from_data(x).flatten(1)
-
-    def corrupt(self, x: Tensor) -> Tensor:
-        """Set a random share of the values to 0 and leave the others as they are."""
-        return dropout(x, self.corruption) * (1 - self.corruption) if self.corruption else x
-
-    def error(self, prediction: Tensor, x: Tensor) -> Tensor:
-        """Cross-entropy in nats for data in [0, 1], else the squared error, per example."""
-        return (bernoulli_nll if self.spec.bounded else squared_error)(prediction, x).mean()
+        x = self.rows(batch.x)
+        return self.rows.error(self.decoder(self.encoder(self.corrupt(x, self.spec.bounded))), x).mean()
 
     def features(self, x: Tensor) -> Tensor:
         """The code, differentiable: (n, *shape) -> (n, hidden[-1])."""
-        return self.encoder(self.flat(x))
+        return self.encoder(self.rows(x))
 
     @inference
     def encode(self, x: Tensor) -> Tensor:
@@ -124,9 +110,4 @@ class StackedAE(Model):
     @inference
     def decode(self, z: Tensor) -> Tensor:
         """The example of a code, shape (n, *shape)."""
-        h = self.decoder(z).view(len(z), *self.spec.shape)
-        if self.spec.bounded:
-            return torch.sigmoid(h)
-        scale = self.from_data
-        assert isinstance(scale, FromData)
-        return h * scale.scale + scale.center
+        return self.rows.mean(self.decoder(z))

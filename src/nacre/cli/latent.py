@@ -1,0 +1,60 @@
+"""What the verbs of latent space share: where codes come from, and what is drawn of walks through it."""
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nacre.errors import NacreError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nacre.data.dataset import Data
+    from nacre.latent.codes import Codes
+    from nacre.model import Model
+
+
+def some_codes(model: "Model", run: str, n: int, seed: int, data: str = "") -> "Codes":
+    """Codes of held-out examples of the run's data, or of other data; draws of the prior without an encoder.
+
+    Raises:
+        NacreError: There are fewer than n examples.
+    """
+    from nacre.cli.input import held_out
+    from nacre.latent.codes import codes_of
+
+    codes = codes_of(model, held_out(run, data) if model.can("encode") else None, n=n, seed=seed)
+    if len(codes) < n:
+        raise NacreError(f"{n} codes were asked for but the data have {len(codes)} examples; ask for fewer.")
+    return codes
+
+
+@cache
+def training(run: str, data: str = "") -> "Data":
+    """The training split of the run's own data, or, where it was trained on an array, of the data given."""
+    from nacre.cli.input import held_out
+    from nacre.engine.run import RunFolder
+
+    own = RunFolder(run).config["data"]["data"]["name"]
+    source = held_out(run, "" if own else data)
+    return source.sibling("train") or source
+
+
+def show(walks: "Tensor", model: "Model", default: Path, grid: Path | None, animation: Path | None) -> None:
+    """Draw walks (rows, steps, *shape) as rows of pictures, or as pictures that move together.
+
+    Args:
+        walks: The examples.
+        model: Whose examples they are.
+        default: Where the picture goes if neither of the others is given.
+        grid: A PNG of all steps.
+        animation: A .gif, .apng or .png in which every row is one picture that moves.
+    """
+    from nacre.animation import save_animation
+    from nacre.cli.output import write
+
+    if animation is not None:
+        save_animation(walks.transpose(0, 1), animation, model.spec)
+        print(animation)
+    if grid is not None or animation is None:
+        write(walks.flatten(0, 1), model.spec, None, grid or default, columns=walks.shape[1])

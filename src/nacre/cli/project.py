@@ -1,0 +1,86 @@
+"""`nacre project`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from nacre.errors import NacreError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nacre.model import Model
+
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+
+
+def run(
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")] = "",
+    *,
+    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 8,
+    steps: int = 500,
+    restarts: int = 4,
+    prior: float = 0.0,
+    features: bool = False,
+    seed: int = 0,
+    progress: bool = True,
+    grid: Path | None = None,
+    out: Path | None = None,
+) -> None:
+    """Find latent codes for given examples by optimisation; the picture shows each beside what its code decodes to.
+
+    Args:
+        run: The run folder.
+        data: What to project: data, or one image file; by default held-out examples of the run's own data.
+        n: How many examples.
+        steps: Steps of the optimisation.
+        restarts: Starts per example; the best one counts.
+        prior: Weight of the code's squared length, 0 or more; keeps codes where the prior has its mass.
+        features: Compare the features of a classifier of the run's labelled data too, not only values.
+        seed: Chooses the examples and the starts.
+        progress: Show a progress bar.
+        grid: Write a picture here; the default is projections.png in the run folder.
+        out: Write the codes here: .npy, .npz, .csv or .parquet.
+    """
+    import torch
+
+    from nacre.api import load
+    from nacre.cli.input import held_out
+    from nacre.cli.latent import training
+    from nacre.cli.output import write
+    from nacre.data.images import SUFFIXES
+    from nacre.latent.attributes import judge_of
+    from nacre.latent.project import project
+
+    if n < 1:
+        raise NacreError(f"-n is {n}; it must be at least 1.")
+    model = load(run)
+    single = Path(data).suffix.lower() in SUFFIXES and Path(data).is_file()
+    x = picture_for(model, Path(data)) if single else held_out(run, data).examples(n, seed).x
+    judge = judge_of(training(run)).to(model.device).features if features else None
+    found = project(model, x, steps=steps, restarts=restarts, prior=prior, features=judge, seed=seed, progress=progress)
+    if out is not None:
+        write(found.codes, None, out)
+    pairs = torch.stack([x.to(model.device), found.reconstructions], 1).flatten(0, 1)
+    write(pairs, model.spec, None, grid or (None if out else Path(run) / "projections.png"), columns=min(8, len(pairs)))
+    low, high = float(found.errors.min()), float(found.errors.max())
+    print(f"squared error per value {float(found.errors.mean()):.4g} (from {low:.4g} to {high:.4g})")
+
+
+def picture_for(model: "Model", path: Path) -> "Tensor":
+    """One image file in the model's channels and size, cropped at the centre: (1, *shape).
+
+    Raises:
+        NacreError: The model is not of images with 1, 3 or 4 channels, or the file does not decode.
+    """
+    import torch
+
+    from nacre.data.images import EncodedImages
+
+    if model.spec.kind != "image" or model.spec.shape[0] not in MODES:
+        raise NacreError(f"{path} is an image, but this model's examples have shape {model.spec.shape}; give data.")
+    channels, height, width = model.spec.shape
+    image = EncodedImages([path]).like(MODES[channels], (height, width))
+    return torch.from_numpy(image.decode()) * image.unit

@@ -1,0 +1,145 @@
+"""`nacre transfer`."""
+
+from __future__ import annotations
+
+import json as encoding
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from nacre.errors import NacreError
+
+if TYPE_CHECKING:
+    from nacre.classifier import FewLabels
+    from nacre.data.dataset import Data
+    from nacre.engine.run import RunFolder
+    from nacre.model import Model
+
+
+def run(
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
+    *,
+    labels: tuple[int, ...] = (100,),
+    draws: int = 10,
+    data: str = "",
+    frozen: float = 0.3,
+    hidden: tuple[int, ...] = (),
+    drop: float = 0.5,
+    steps: int = 1_000,
+    lr: float = 1e-3,
+    encoder_lr: float = 3e-4,
+    seed: int = 0,
+    json: bool = False,
+) -> None:
+    """Reuse a run's encoder in a classifier trained on few labels, beside the same network from random weights.
+
+    Every draw takes other labels. Results go into the run's transfer.json, one entry per number of labels.
+
+    Args:
+        run: The run folder of a model with an encoder.
+        labels: How many labels, or several such numbers; 0 takes all.
+        draws: Draws of the labels.
+        data: Labelled data: a name, a path or a Hugging Face id; the run's own by default.
+        frozen: Share of the steps in which only the new layers learn, before the encoder is unfrozen, in [0, 1].
+        hidden: Units of new layers between the code and the classes.
+        drop: Share of the code that is left out in every step of training (dropout), in [0, 1).
+        steps: Training steps of each classifier.
+        lr: Learning rate of the new layers, and of all layers from random weights.
+        encoder_lr: Learning rate of the reused layers.
+        seed: The seed of the first draw.
+        json: Print JSON.
+    """
+    from nacre.engine.run import RunFolder
+
+    if any(number < 0 for number in labels):
+        raise NacreError(f"labels are {labels}; give numbers of examples, or 0 for all.")
+    folder = RunFolder(run)
+    model, (source, test) = folder.load(), parts(folder, data)
+    options: dict[str, Any] = {"draws": draws, "seed": seed, "frozen": frozen, "hidden": hidden, "drop": drop}
+    options |= {"steps": steps, "lr": lr, "player_lr": {"trunk": encoder_lr}}
+    results = []
+    for number in labels:
+        results.append(measure(model, source, test, number, options))
+        keep(folder, results[-1], {**options, "data": source.name, "test": test.fingerprint})
+    if json:
+        print(encoding.dumps([result.to_dict() for result in results], indent=2))
+    else:
+        show(results)
+
+
+def measure(model: Model, source: Data, test: Data, number: int, options: dict[str, Any]) -> FewLabels:
+    """All draws of a number of labels, 0 for all, with a word on how far they are."""
+    from rich.console import Console
+
+    from nacre.classifier import few_labels
+
+    what = f"{number:,} labels" if number else "all labels"
+    with Console(stderr=True).status(what) as status:
+        return few_labels(
+            model,
+            source,
+            test,
+            labels=number or None,
+            report=lambda draw: status.update(f"{what}, seed {draw.seed}: {draw.accuracy:.1%}"),
+            **options,
+        )
+
+
+def parts(folder: RunFolder, data: str) -> tuple[Data, Data]:
+    """The labelled data and the part of them that is judged on: the test split, or a fifth that is held back.
+
+    Raises:
+        NacreError: They are not known, or have no labels.
+    """
+    import torch
+
+    from nacre.data.sources import load_data
+
+    recorded = folder.config["data"]["data"]
+    if not data and not recorded["name"]:
+        raise NacreError(f"{folder.path} was trained on an array, which was not stored; name labelled data by --data.")
+    source = load_data(data) if data else load_data(recorded["name"], split=recorded["split"], size=recorded["size"])
+    if source.y is None:
+        raise NacreError(f"{source.name} has no labels; name labelled data by --data.")
+    test = source.sibling("test")
+    if test is not None:
+        return source, test
+    order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))
+    fifth = len(source) // 5
+    return source.subset(order[fifth:]), source.subset(order[:fifth])
+
+
+def keep(folder: RunFolder, found: FewLabels, options: dict[str, Any]) -> None:
+    """Write a result into the run's transfer.json, in the place of an older one with as many labels."""
+    from nacre.engine.checkpoint import write_atomically
+
+    file = folder.path / "transfer.json"
+    results = encoding.loads(file.read_text()) if file.is_file() else {}
+    results[str(found.labels)] = {**found.to_dict(), "options": options}
+    write_atomically(file, (encoding.dumps(results, indent=2) + "\n").encode())
+
+
+def show(results: list[FewLabels]) -> None:
+    """Print one line per number of labels."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        "labels", "accuracy", "from random weights", "gain", "worst draw", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    for found in results:
+        table.add_row(
+            f"{found.labels:,}",
+            f"{found.mean:.2%}",
+            f"{found.random:.2%}",
+            f"{100 * (found.mean - found.random):+.1f} points",
+            f"{found.worst.accuracy:.2%} (seed {found.worst.seed})",
+        )
+    console = Console()
+    console.print(table)
+    first = results[0]
+    console.print(
+        f"Mean of {len(first.draws)} draws of the labels, the same for both; {first.tested:,} held-out examples.",
+        style="dim", highlight=False, soft_wrap=True,
+    )  # fmt: skip

@@ -1,0 +1,55 @@
+"""`nacre traverse`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from nacre.errors import NacreError
+
+ROWS = 10
+
+
+def run(
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
+    *,
+    dims: tuple[int, ...] = (),
+    reach: float = 3.0,
+    steps: int | None = None,
+    seed: int = 0,
+    grid: Path | None = None,
+    animation: Path | None = None,
+) -> None:
+    """Change single dimensions of a code, one row each; a latent of two dimensions is drawn as a whole.
+
+    Args:
+        run: The run folder.
+        dims: Which dimensions, counted from 0; by default those ten that change most, or the grid of two.
+        reach: How far to both sides, in standard deviations of the prior, or of the data's codes without one.
+        steps: Pictures per row, 2 or more; 9 by default, 20 in the grid of two.
+        seed: Chooses the example whose code is changed.
+        grid: Write a picture here; the default is traversal.png or manifold.png in the run folder.
+        animation: Write the rows as a moving picture instead: .gif, .apng or .png.
+    """
+    from nacre.api import load
+    from nacre.cli.input import held_out
+    from nacre.cli.latent import show, some_codes
+    from nacre.latent.codes import codes_of, has_prior
+    from nacre.latent.manifold import manifold
+    from nacre.latent.traverse import traverse
+
+    if reach <= 0:
+        raise NacreError(f"reach is {reach:g}; it must be positive.")
+    model = load(run)
+    z = some_codes(model, run, 1, seed).z[0]
+    known = None if has_prior(model) else codes_of(model, held_out(run) if model.can("encode") else None).z
+    if not dims and len(z) == 2:
+        show(manifold(model, 20 if steps is None else steps, known), model, Path(run) / "manifold.png", grid, animation)
+        return
+    walks = traverse(model, z, dims or None, reach=reach, steps=9 if steps is None else steps, codes=known)
+    if not dims:
+        change = walks.flatten(2).var(1).sum(1)  # of the pictures in each row
+        chosen = change.topk(min(ROWS, len(change))).indices
+        walks = walks[chosen]
+        print(f"dimensions {' '.join(map(str, chosen.tolist()))}")
+    show(walks, model, Path(run) / "traversal.png", grid, animation)

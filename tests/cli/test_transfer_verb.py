@@ -1,0 +1,79 @@
+"""`nacre transfer` as a user types it."""
+
+import json
+
+import pytest
+
+from nacre.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "stack"
+    flags = ["--hidden", "48", "24", "--steps", "400", "--no-progress"]
+    assert main(["train", "stacked-ae", "digits", *flags, "--out", str(out)]) == 0
+    return out
+
+
+def test_it_prints_and_keeps_what_it_found(run, capsys):
+    command = ["transfer", str(run), "--labels", "20", "30", "--draws", "2", "--steps", "40"]
+    assert main(command) == 0
+    table = capsys.readouterr().out
+    kept = json.loads((run / "transfer.json").read_text())
+    assert list(kept) == ["20", "30"]
+    for found in kept.values():
+        accuracies = [draw["accuracy"] for draw in found["draws"]]
+        assert [draw["seed"] for draw in found["draws"]] == [0, 1] and found["tested"] == 360
+        assert found["mean"] == pytest.approx(sum(accuracies) / 2) and found["worst"]["accuracy"] == min(accuracies)
+        assert found["gain"] == pytest.approx(found["mean"] - found["random"])
+        assert f"{found['mean']:.2%}" in table and f"{found['worst']['accuracy']:.2%}" in table
+    assert main([*command[:3], "20", *command[5:], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["draws"] == kept["20"]["draws"], "the same seeds, the same figures"
+    assert list(json.loads((run / "transfer.json").read_text())) == ["20", "30"]
+
+
+def test_all_labels_and_new_layers(run, capsys):
+    flags = ["--labels", "0", "--draws", "1", "--steps", "20", "--hidden", "16", "--frozen", "0", "--json"]
+    assert main(["transfer", str(run), *flags]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["labels"] == 1437
+
+
+def test_data_without_a_test_part_hold_some_back(run, capsys, tmp_path):
+    import pandas as pd
+
+    import nacre
+
+    digits = nacre.load_data("digits").examples(300)
+    frame = pd.DataFrame(digits.x.flatten(1).numpy())
+    frame["label"] = digits.y.numpy()
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    out = tmp_path / "run"
+    flags = ["--hidden", "16", "--steps", "20", "--no-progress", "--out", str(out)]
+    assert main(["train", "stacked-ae", str(tmp_path / "rows.csv"), *flags]) == 0
+    capsys.readouterr()
+    assert main(["transfer", str(out), "--labels", "40", "--draws", "1", "--steps", "20", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["tested"] == 60
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--labels", "-3"], "or 0 for all"),
+        (["--labels", "9999"], "fewer than the"),
+        (["--draws", "0"], "draws is 0"),
+        (["--drop", "1"], r"drop is 1"),
+        (["--data", "ring"], "no labels"),
+    ],
+)
+def test_mistakes_are_one_sentence(run, flags, message, capsys):
+    assert main(["transfer", str(run), *flags]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_a_run_without_an_encoder_says_so(tmp_path, capsys):
+    out = tmp_path / "gan"
+    flags = ["--hidden", "8", "--latent", "3", "--steps", "2", "--no-progress", "--out", str(out)]
+    assert main(["train", "gan", "digits", *flags]) == 0
+    assert main(["transfer", str(out)]) == 2
+    assert "has no encoder to transfer" in capsys.readouterr().err
