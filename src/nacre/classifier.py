@@ -154,6 +154,8 @@ def transfer(
     source: Data = load_data(data)
     if source.y is None:
         raise NacreError("transfer needs labelled data; these have no labels.")
+    if source.spec.shape != model.spec.shape:
+        raise NacreError(f"the data have shape {source.spec.shape}; this model takes {model.spec.shape}.")
     if labels is not None:
         source = source.subset(balanced(source.y, len(source.spec.classes), labels, seed))
     usual = {"steps": 2_000, "batch_size": min(100, len(source)), "progress": False}

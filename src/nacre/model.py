@@ -170,6 +170,10 @@ class Model(nn.Module):
         """Every example through the encoder and back, shape (n, *spec.shape)."""
         return self.decode(self.encode(x, seed=seed))
 
+    def redraw(self, x: ArrayLike, *, seed: int | None = None) -> Tensor:
+        """Every example decoded from a code drawn given it, where codes are random; else as `reconstruct` gives it."""
+        return self.reconstruct(x, seed=seed)
+
     def score_samples(self, x: ArrayLike, *, seed: int | None = None) -> Tensor:
         """The log-density of each example, or a bound on it, in nats, shape (n,)."""
         raise self._cannot("score", "its density is implicit; `nacre evaluate` compares its samples instead")

@@ -62,7 +62,8 @@ def test_data_without_a_test_part_hold_some_back(run, capsys, tmp_path):
         (["--labels", "9999"], "fewer than the"),
         (["--draws", "0"], "draws is 0"),
         (["--drop", "1"], r"drop is 1"),
-        (["--data", "ring"], "no labels"),
+        (["--data", "swiss-roll"], "has no labels"),
+        (["--data", "ring"], "the data have shape (2,)"),
     ],
 )
 def test_mistakes_are_one_sentence(run, flags, message, capsys):

@@ -35,4 +35,4 @@ def digits():
 @pytest.fixture(scope="session")
 def vae():
     torch.manual_seed(0)
-    return nacre.train("vae", "digits", steps=800, hidden=(128,), latent=8, progress=False)
+    return nacre.train("vae", "digits", steps=800, hidden=(128,), latent=8, progress=False, doctor="off")

@@ -19,6 +19,8 @@ VERBS = {
     "train": "train a model on data, or go on with a run",
     "sample": "new examples from a run: a picture, an array, a table",
     "reconstruct": "examples through a model and back, beside the originals",
+    "inpaint": "hide a part of examples and fill it in",
+    "score": "the examples that the model finds least likely: anomalies",
     "encode": "the latent codes of examples, as an array",
     "interpolate": "from one example to another through latent space",
     "edit": "move examples toward an attribute, and measure what that changes",

@@ -97,7 +97,7 @@ def _starts(model: Model, x: Tensor, restarts: int, seed: int) -> Tensor:
     """Where the descent begins, shape (n, restarts, latent)."""
     with seeded(seed):
         if not model.can("encode"):
-            return model.noise(len(x) * restarts).view(len(x), restarts, -1)
+            return model.noise(len(x) * restarts).unflatten(0, (len(x), restarts))
         code = model.encode(x)[:, None]
         noise = torch.randn(len(x), restarts, code.shape[2], device=model.device)
     noise[:, 0] = 0

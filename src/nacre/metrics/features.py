@@ -24,6 +24,7 @@ NAMES = ["data", "pixels", "pca", "inception"]
 FEATURES = 128
 COMPONENTS = 64
 FEWEST_IMAGES = 1_000
+CONTRASTIVE_STEPS = 600
 
 Network = TypeVar("Network", bound=Model)
 
@@ -59,9 +60,9 @@ def extractor(train: Data, name: str = "data") -> Extractor:
     """The features for data whose training split this is.
 
     - data: Of points in the plane the points themselves. Of labelled data 128 features of a small classifier. Of 1,000
-      or more images without labels 128 features learned by telling them apart (see `nacre.metrics.contrastive`): on
-      2,000 MNIST test images a linear probe with 5,000 labels is right on 97.0 % of them and on 90.8 % with principal
-      components. Of others principal components.
+      or more images without labels 128 features learned by telling them apart; see `nacre.metrics.contrastive`. Of
+      others principal components. A linear probe with 5,000 labels is right on 97.0 % of MNIST's and 42.6 % of
+      CIFAR-10's test images by contrastive features, on 90.8 % and 35.5 % by principal components.
     - pixels: The values themselves, those of vectors in standard deviations.
     - pca: At most 64 principal components of them, not whitened.
     - inception: 2,048 features of Inception v3 through torch-fidelity, of images only.
@@ -123,7 +124,7 @@ def trained_classifier(train: Data) -> tuple[Classifier, str]:
 
 def trained_contrastive(train: Data) -> tuple[Contrastive, str]:
     """The network that tells these images apart and its hash, from the cache or trained now."""
-    recipe = {"features": FEATURES, "steps": 600, "batch_size": min(128, len(train)), "seed": 0, "revision": 1}
+    recipe = {"features": FEATURES, "steps": CONTRASTIVE_STEPS, "batch_size": min(128, len(train)), "seed": 0, "revision": 1}
     return trained(train, lambda spec: Contrastive(spec, trunk(spec)), f"contrastive-{FEATURES}", recipe)
 
 

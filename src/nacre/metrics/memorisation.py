@@ -79,7 +79,7 @@ def measure(context: Context) -> list[Result]:
         f"nearest of {len(context.train):,} training examples", n_real=len(real), n_generated=len(samples),
         features=extract.name,
     )  # fmt: skip
-    warnings = list(context.warnings)
+    warnings = [*context.warnings, *extract.warnings]
     if value > HIGH and relative < HIGH:
         warnings.append("samples are near to training examples but hardly nearer to one than to the next: typical "
                         "or smooth samples are so without being copies; look at memorisation.png.")  # fmt: skip

@@ -46,7 +46,7 @@ def membership(x: Tensor, y: Tensor, radii_x: Tensor, radii_y: Tensor) -> tuple[
 def squared_distances(x: Tensor, y: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Yield 500 rows i at a time and |x_i - y_j|^2 in float64, shape (rows, m); 0 or less for equal rows.
 
-    They are |x|^2 + |y|^2 - 2 x'y about the mean of y as one matrix product, with the squared norms as two more columns.
+    They are |x|^2 + |y|^2 - 2 x'y about the mean of y as one matrix product; the squared norms are two more columns.
 
     Args:
         x: Points (n, d).

@@ -1,7 +1,5 @@
 """Whether a classifier tells samples from real examples it has not seen."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -9,6 +7,7 @@ from nacre.classifier import Classifier
 from nacre.data.dataset import Data
 from nacre.data.spec import Spec
 from nacre.engine import distributed
+from nacre.metrics import embedded
 from nacre.metrics.context import Context
 from nacre.metrics.intervals import of_share
 from nacre.metrics.result import Result
@@ -17,45 +16,35 @@ from nacre.nets.mlp import mlp
 from nacre.nets.scale import FromData
 
 CHEAP = False
-STEPS, UNITS = 500, 64
+STEPS, UNITS = 400, 64
 FEWEST = 100
 
 
 def obstacle(context: Context) -> str:
     """Why it cannot be measured."""
-    if not context.model.can("sample"):
-        return "it makes no samples"
-    return "" if len(context.real) >= FEWEST else f"{len(context.real)} real examples are fewer than {FEWEST}"
+    return embedded.obstacle(context, least=FEWEST)
 
 
 def measure(context: Context) -> list[Result]:
     """`two_sample`: the accuracy of a fresh classifier on held halves of real and generated features, 0.5 at best.
 
-    The reference is the same test between held-out and training examples, or between two halves of the real ones.
+    Beside it stand the same test between two sets of real examples, and between real and noisy ones.
 
     Reference:
         Lopez-Paz, Oquab. Revisiting classifier two-sample tests. 2017.
     """
-    extract = context.extractor
-    real, generated = extract(context.real.x).float(), extract(context.generated).float()
-    accuracy, n, test = distinguished(real, generated, context.seed)
-    if context.has_train:
-        floor = distinguished(real, extract(context.train_real.x).float(), context.seed)[0]
-    else:
-        order = torch.randperm(len(real), generator=torch.Generator().manual_seed(context.seed))
-        half = len(real) // 2
-        floor = distinguished(real[order[:half]], real[order[half:]], context.seed)[0]
-    details: dict[str, Any] = {
-        "p_value": p_value(accuracy, test), "n_train": 2 * n - test, "n_test": test,
+    compared = context.embedded
+    accuracy, n, test = distinguished(compared.real, compared.generated, context.seed)
+    details = {
+        **compared.details, "p_value": p_value(accuracy, test), "n_train": 2 * n - test, "n_test": test,
         "interval": f"Wilson, over {test} test examples",
     }  # fmt: skip
     return [
         Result(
             "two_sample", accuracy, "test accuracy", "lower",
-            context.protocol(f"two hidden layers of {UNITS}, {STEPS} steps, half of each set to test on", n_real=n,
-                             n_generated=n, features=extract.name),
-            interval=of_share(accuracy, test), references={"perfect": 0.5, "real against real": floor},
-            warnings=context.warnings, details=details,
+            compared.protocol(f"two hidden layers of {UNITS}, {STEPS} steps, half of each set to test on", n),
+            interval=of_share(accuracy, test), warnings=compared.warnings, details=details,
+            references=compared.references(lambda a, b: distinguished(a, b, context.seed)[0]),
         )
     ]  # fmt: skip
 
@@ -72,7 +61,7 @@ def distinguished(first: Tensor, second: Tensor, seed: int) -> tuple[float, int,
     """
     n = min(len(first), len(second))
     generator = torch.Generator().manual_seed(seed)
-    sets = [part[torch.randperm(len(part), generator=generator)[:n]] for part in (first, second)]
+    sets = [part[torch.randperm(len(part), generator=generator)[:n]].float() for part in (first, second)]
     half = n // 2
     x = torch.cat([*(part[:half] for part in sets), *(part[half:] for part in sets)])
     y = torch.tensor([0, 1, 0, 1]).repeat_interleave(torch.tensor([half, half, n - half, n - half]))

@@ -124,6 +124,11 @@ class LadderVAE(VAE):
         return mean + torch.randn_like(mean) * (logvar / 2).exp()
 
     @inference
+    def redraw(self, x: Tensor) -> Tensor:
+        """The mean of p(x'|z1) for one draw of both layers given x, shape (n, *shape)."""
+        return self.likelihood.mean(self.decoder(self.infer(self.posterior(x))[0]))
+
+    @inference
     def bound_terms(self, x: Tensor) -> Tensor:
         """-log p(x|z1) for one draw, then the divergence by variable: nats, (n, 1 + latent + top)."""
         z1, lower, upper = self.infer(self.posterior(x))

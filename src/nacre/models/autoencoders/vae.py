@@ -183,6 +183,11 @@ class VAE(Model):
         return self.likelihood.mean(self.decoder(z))
 
     @inference
+    def redraw(self, x: Tensor) -> Tensor:
+        """The mean of p(x'|z) for one draw of z ~ q(z|x), shape (n, *shape)."""
+        return self.likelihood.mean(self.decoder(self.latents.draw_exactly(self.posterior(x))))
+
+    @inference
     def bound_terms(self, x: Tensor) -> Tensor:
         """-log p(x|z) for one exact draw of z, then KL(q(z|x) || p(z)) by latent variable: nats, (n, 1 + latent)."""
         h = self.posterior(x)

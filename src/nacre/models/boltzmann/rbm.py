@@ -204,6 +204,12 @@ class RBM(Model):
         return self.machine.visible_field(z).sigmoid().view(len(z), *self.spec.shape)
 
     @inference
+    def redraw(self, x: Tensor) -> Tensor:
+        """p(v = 1 | h) for one draw of h given x, shape (n, *shape): a step of Gibbs sampling."""
+        h = bernoulli(self.machine.hidden_field(self.binary(x)).sigmoid())
+        return self.machine.visible_field(h).sigmoid().view(len(x), *self.spec.shape)
+
+    @inference
     def score_samples(self, x: Tensor, log_z: float | None = None) -> Tensor:
         """Log p(v) = -F(v) - log Z in nats, shape (n,).
 

@@ -1,0 +1,120 @@
+"""Filling in missing values, against the exact conditional of a linear Gaussian model, and finding strange examples."""
+
+import numpy as np
+import pytest
+import torch
+
+import nacre
+from nacre.anomaly import scores
+from nacre.cli.main import main
+from nacre.data.spec import Spec
+from nacre.errors import NacreError
+from nacre.impute import impute, region
+from nacre.models.autoencoders.vae import VAE
+
+TABLE = Spec((3,), columns=("a", "b", "c"))
+
+
+def exact_vae() -> tuple[VAE, torch.Tensor]:
+    """A VAE of x = w z + noise of variance 0.1 whose encoder is the exact posterior, and the covariance of x."""
+    torch.manual_seed(0)
+    model = VAE(TABLE, latent=1, hidden=())
+    w, s = torch.tensor([1.0, -2.0, 0.5]), 0.1
+    precision = float(w.square().sum()) / s + 1
+    with torch.no_grad():
+        model.decoder[0].weight.copy_(w[:, None])
+        model.decoder[0].bias.zero_()
+        model.encoder[1].weight.copy_(torch.stack([w / s / precision, torch.zeros(3)]))
+        model.encoder[1].bias.copy_(torch.tensor([0.0, -np.log(precision)]))
+        model.likelihood.logvar.fill_(np.log(s))
+    return model, w[:, None] * w + s * torch.eye(3)
+
+
+def test_the_chain_finds_the_conditional_mean():
+    model, covariance = exact_vae()
+    x = torch.tensor([[0.8, torch.nan, torch.nan]]).repeat(4000, 1)
+    filled = impute(model, x, steps=200, seed=1)
+    assert torch.equal(filled[:, 0], x[:, 0])
+    expected = covariance[1:, 0] / covariance[0, 0] * 0.8
+    error = filled[:, 1:].std(0) / 4000**0.5
+    # The chain redraws the mean of p(x|z), without its noise, so that its stationary point is near and not exact.
+    assert ((filled[:, 1:].mean(0) - expected).abs() < 5 * error + 0.12 * expected.abs()).all()
+
+
+def test_what_is_known_stays_and_seeds_repeat():
+    digits = nacre.load_data("digits")
+    model = nacre.train("vae", digits, steps=200, hidden=(64,), latent=8, progress=False)
+    x = digits.sibling("test").examples(50).x
+    gone = region("bottom", digits.spec.shape)
+    first, again, other = (impute(model, x, gone, seed=seed) for seed in (0, 0, 1))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+    assert torch.equal(first[..., :4, :], x[..., :4, :])
+    middle = torch.full_like(x, float(digits.examples().x.mean()))
+    assert (first - x)[..., 4:, :].square().mean() < 0.6 * (middle - x)[..., 4:, :].square().mean()
+
+
+@pytest.mark.parametrize("name", ["stacked-ae", "rbm", "ladder-vae", "vq-vae"])
+def test_every_model_with_an_encoder_fills_in(name):
+    digits = nacre.load_data("digits")
+    model = nacre.train(name, digits, steps=2, progress=False)
+    x = digits.examples(3).x
+    filled = impute(model, x, region("center", digits.spec.shape), steps=3)
+    assert filled.shape == x.shape and torch.isfinite(filled).all()
+    assert torch.equal(filled[..., 0], x[..., 0])
+
+
+def test_regions():
+    shape = (1, 8, 6)
+    assert {name: int(region(name, shape).sum()) for name in ("top", "bottom", "left", "right", "center")} == {
+        "top": 24, "bottom": 24, "left": 24, "right": 24, "center": 16}  # fmt: skip
+    assert 8 < int(region("random:0.5", shape).sum()) < 40
+    for bad in ("random:2", "random", "middle"):
+        with pytest.raises(NacreError, match="mask"):
+            region(bad, shape)
+    gan = nacre.create("gan", TABLE)
+    with pytest.raises(NacreError, match="no encoder"):
+        impute(gan, torch.zeros(2, 3))
+    with pytest.raises(NacreError, match="does not fit"):
+        impute(exact_vae()[0], torch.zeros(2, 3), torch.zeros(5, 3))
+    with pytest.raises(NacreError, match="cannot score"):
+        scores(gan, torch.zeros(2, 3))
+
+
+def test_strange_examples_score_lower():
+    digits = nacre.load_data("digits")
+    real = digits.sibling("test").examples(100).x
+    strange = real.flatten(2)[..., torch.randperm(64, generator=torch.Generator().manual_seed(0))].view_as(real)
+    for name in ("vae", "ae"):
+        model = nacre.train(name, digits, steps=300, progress=False)
+        both = scores(model, torch.cat([real, strange]))
+        order = both.argsort()[:100]
+        assert (order >= 100).float().mean() > 0.9
+
+
+def test_the_verbs(tmp_path, capsys):
+    run = str(tmp_path / "run")
+    nacre.train("vae", "digits", steps=5, hidden=(8,), out=run, progress=False)
+    assert main(["inpaint", run, "--mask", "left", "-n", "4", "--steps", "2"]) == 0
+    assert (tmp_path / "run" / "inpainted.png").stat().st_size > 0
+    assert main(["inpaint", run, "-n", "4", "--steps", "2", "--out", str(tmp_path / "x.npy")]) == 0
+    assert np.load(tmp_path / "x.npy").shape == (4, 1, 8, 8)
+    assert main(["score", run, "-n", "5", "--draws", "2", "--out", str(tmp_path / "s.csv")]) == 0
+    assert (tmp_path / "run" / "anomalies.png").exists()
+    assert len((tmp_path / "s.csv").read_text().splitlines()) == 361
+    capsys.readouterr()
+    assert main(["inpaint", run, "--mask", "middle"]) == 2
+    assert main(["inpaint", run, "-n", "0"]) == 2
+    assert main(["score", run, "-n", "0"]) == 2
+    assert capsys.readouterr().err.count("\n") == 3
+
+
+def test_columns_of_a_table(tmp_path, capsys):
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    np.savetxt(tmp_path / "t.csv", rows, delimiter=",", header="a,b,c", comments="")
+    run = str(tmp_path / "run")
+    nacre.train("vae", str(tmp_path / "t.csv"), steps=5, batch_size=10, hidden=(8,), out=run, progress=False)
+    capsys.readouterr()
+    assert main(["inpaint", run, "--columns", "b", "-n", "4"]) == 0
+    assert capsys.readouterr().out.startswith("b: mean absolute error")
+    assert main(["inpaint", run, "--columns", "d"]) == 2
+    assert "there is no column 'd'; there are a, b, c." in capsys.readouterr().err
