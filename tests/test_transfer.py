@@ -61,6 +61,17 @@ def test_new_layers_come_between_the_code_and_the_classes(stacked):
     assert [tuple(p.shape) for p in classifier.head.parameters()] == [(17, 64), (17,), (5, 17), (5,), (10, 5), (10,)]
 
 
+def test_only_the_lower_layers_are_reused(stacked):
+    x = nacre.load_data("digits:test").examples(5).x
+    classifier = nacre.transfer(stacked, "digits", labels=20, steps=1, frozen=1.0, layers=1)
+    assert torch.equal(classifier.embed(x), stacked.eval().encoder[0](x.flatten(1)))
+    assert len(stacked.encoder) == 2
+    with pytest.raises(nacre.NacreError, match="this encoder has 2"):
+        nacre.transfer(stacked, "digits", labels=20, layers=3)
+    with pytest.raises(nacre.NacreError, match="no stack of layers"):
+        nacre.transfer(nacre.create("ae", stacked.spec), "digits", labels=20, layers=1)
+
+
 def test_dropout_is_for_training_only(stacked):
     x = nacre.load_data("digits:test").examples(5).x
     classifier = nacre.transfer(stacked, "digits", labels=20, steps=1, drop=0.9)

@@ -18,6 +18,8 @@ def model_card(run: "RunFolder") -> str:
     report = run.path / "report.json"
     rows = Report.from_dict(json.loads(report.read_text())) if report.is_file() else Report()
     metrics = "".join(f"| {row.name} | {row} | {row.protocol} |\n" for row in rows)
+    best = config.get("best")
+    weights = f" The weights are those of step {best['step']}, the best by {best['metric']}." if best else ""
     table = f"| metric | value | protocol |\n|---|---|---|\n{metrics}" if rows else "Not evaluated: `nacre evaluate`.\n"
     return f"""# {model.title} on {data["name"] or "your data"}
 
@@ -38,7 +40,7 @@ x = model.sample(16, seed=0)  # {tuple(config["spec"]["shape"])} each
 
 ## Training
 
-{training["steps"]} steps of {training["batch_size"]} examples, seed {training["seed"]}. To repeat it:
+{training["steps"]} steps of {training["batch_size"]} examples, seed {training["seed"]}.{weights} To repeat it:
 
 ```
 {run.command()}

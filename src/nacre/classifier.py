@@ -44,6 +44,7 @@ class Classifier(Model):
 
     title: ClassVar[str] = "Classifier"
     density: ClassVar[str] = "none"
+    mixed: ClassVar[bool] = True
     defaults: ClassVar[dict[str, object]] = {"lr": 1e-3, "schedule": "cosine", "ema": 0.99}
 
     def __init__(
@@ -120,6 +121,7 @@ def transfer(
     data: Any,
     *,
     labels: int | None = None,
+    layers: int = 0,
     frozen: float = 0.3,
     hidden: tuple[int, ...] = (),
     drop: float = 0.0,
@@ -135,6 +137,7 @@ def transfer(
         model: A trained autoencoder.
         data: Labelled data, anything `load_data` takes.
         labels: How many labelled examples to use, drawn in equal numbers per class; all by default.
+        layers: How many of the encoder's layers to reuse, from the data on, for models that are stacks; 0 takes all.
         frozen: Share of the steps before the encoder is unfrozen, in [0, 1]; 1 leaves it frozen.
         hidden: Units of new layers between the code and the classes.
         drop: Share of the code that is left out in every step of training (dropout), in [0, 1).
@@ -159,9 +162,27 @@ def transfer(
     if labels is not None:
         source = source.subset(balanced(source.y, len(source.spec.classes), labels, seed))
     usual = {"steps": 2_000, "batch_size": min(100, len(source)), "progress": False}
+    lower = lowest(copy.deepcopy(model), layers)
     with seeded(seed):
-        classifier = Classifier(source.spec, Code(copy.deepcopy(model)), frozen, hidden, drop)
+        classifier = Classifier(source.spec, Code(lower), frozen, hidden, drop)
     return classifier.fit(source, seed=seed, **{**usual, **options})
+
+
+def lowest(model: Model, layers: int) -> Model:
+    """The model with only the lowest layers of its encoder, or with all of them for 0.
+
+    Raises:
+        NacreError: Its encoder is no stack, or has fewer layers.
+    """
+    stack = getattr(model, "encoder", None)
+    if not layers:
+        return model
+    if not isinstance(stack, nn.Sequential) or not all(isinstance(layer, nn.Sequential) for layer in stack):
+        raise NacreError(f"the encoder of {model.registered_name()} is no stack of layers; leave layers out.")
+    if not 0 < layers <= len(stack):
+        raise NacreError(f"layers is {layers}; this encoder has {len(stack)}.")
+    model.encoder = stack[:layers]
+    return model
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,8 @@ def impute(model: Model, x: ArrayLike, missing: ArrayLike | None = None, *, step
                 f"the mask has shape {tuple(mask.shape)}, which does not fit examples of {tuple(values.shape)}."
             ) from None
     middle = torch.tensor(model.spec.center).expand(model.spec.shape)
-    values = torch.where(gone, middle, values)
+    # A model that knows missing values begins with them.
+    values = torch.where(gone, torch.full_like(middle, torch.nan) if model.mixed else middle, values)
     with seeded(seed):
         for _ in range(steps):
             values = torch.where(gone, model.redraw(values).cpu(), values)

@@ -91,8 +91,9 @@ class Model(nn.Module):
     The constructor's keywords are the configuration; they are remembered in `hparams` and saved beside the weights.
     All state of training that is not a parameter lives in buffers.
 
-    Class attributes: `title` and `paper` for lists; `density` (implicit, explicit ..., none); `defaults`, training
-    options that suit the method; `known_failures`, checks of the contract suite that it cannot pass, with the reason.
+    Class attributes: `title` and `paper` for lists; `density` (implicit, explicit ..., none); `mixed`, whether tables
+    with categories and missing values will do; `defaults`, training options that suit the method; `known_failures`,
+    checks of the contract suite that it cannot pass, with the reason.
 
     Args:
         spec: The shape and the units of one example.
@@ -101,6 +102,7 @@ class Model(nn.Module):
     title: ClassVar[str] = ""
     paper: ClassVar[str] = ""
     density: ClassVar[str] = "implicit"
+    mixed: ClassVar[bool] = False
     defaults: ClassVar[dict[str, Any]] = {}
     known_failures: ClassVar[dict[str, str]] = {}
 
@@ -111,6 +113,9 @@ class Model(nn.Module):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
+        if spec.mixed and not self.mixed:
+            what = f"missing values ({', '.join(spec.missing)})" if spec.missing else "columns of categories"
+            raise NacreError(f"the data have {what}, which {self.registered_name()} cannot take; use tabular-vae.")
         self.spec = spec
         self.register_buffer("progress", torch.zeros(()), persistent=False)
 
@@ -191,11 +196,11 @@ class Model(nn.Module):
 
     @classmethod
     def can(cls, verb: str) -> bool:
-        """Whether the method offers `verb`: sample, encode, decode, reconstruct, score, or a tool of its latent space."""
+        """Whether the method offers `verb`: sample, encode, decode, reconstruct, score, or a latent-space tool."""
         needs = {
             "score": ["score_samples"],
             "reconstruct": ["reconstruct"] if cls.reconstruct is not Model.reconstruct else ["encode", "decode"],
-            **dict.fromkeys(("interpolate", "edit", "traverse", "project"), ["decode"]),
+            **{tool: ["decode"] for tool in ("interpolate", "edit", "traverse", "project")},
         }.get(verb, [verb])
         return all(getattr(cls, name, None) is not getattr(Model, name, None) for name in needs)
 

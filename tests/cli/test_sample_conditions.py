@@ -46,7 +46,6 @@ def test_labels_and_attributes_change_the_samples(run, tmp_path):
         (["--attribute", "thickness"], "write name=value"),
         (["--per-class", "2"], "needs --out"),
         (["--per-class", "0", "--out", "x"], "1 or more"),
-        (["--label", "3", "--truncation", "0.5"], "does not go with"),
     ],
 )
 def test_mistakes_are_one_sentence(run, flags, message, capsys):

@@ -21,6 +21,7 @@ SMALL = {
     "contractive-ae": {"latent": 12},
     "vae": {"latent": 4, "hidden": (16,)},
     "attribute-vae": {"latent": 4, "background": 2, "hidden": (16,)},
+    "tabular-vae": {"latent": 4, "hidden": (16,), "bins": 5},
     "cvae": {"latent": 4, "hidden": (16,)},
     "conv-vae": {"latent": 4, "channels": 4, "hidden": 8},
     "iwae": {"latent": 4, "hidden": (16,), "k": 3},

@@ -1,6 +1,7 @@
 """Files of a user: NumPy archives, folders of images, Parquet, CSV and the Hub."""
 
 import io
+import json
 
 import datasets
 import numpy as np
@@ -10,7 +11,9 @@ import torch
 from PIL import Image
 
 from nacre.data.sources import load_data
+from nacre.data.spec import Spec
 from nacre.errors import NacreError
+from nacre.registry import create
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (20, 6, 5, 3), dtype=np.uint8)
@@ -213,11 +216,12 @@ def test_csv_of_image_paths(tmp_path):
 
 
 def test_table_mistakes(tmp_path):
-    pd.DataFrame({"a": [1.0, None, 3], "b": [1, 2, 3]}).to_csv(tmp_path / "hole.csv", index=False)
+    pd.DataFrame({"a": [1.0, np.inf, 3], "b": [1, None, 3]}).to_csv(tmp_path / "hole.csv", index=False)
     refuses("1 missing (NaN) or infinite value, the first in row 1, column 'a'", tmp_path / "hole.csv")
-    pd.DataFrame({"a": [1, 2], "job": ["x", "y"]}).to_csv(tmp_path / "text.csv", index=False)
-    refuses("'job'", tmp_path / "text.csv")
-    refuses("not supported yet; select numeric columns (a)", tmp_path / "text.csv")
+    pd.DataFrame({"a": [1.0, 2], "b": [None, None]}).to_parquet(tmp_path / "void.parquet")
+    refuses("the column 'b' of", tmp_path / "void.parquet")
+    pd.DataFrame({"name": [f"text {i}" for i in range(1001)]}).to_csv(tmp_path / "text.csv", index=False)
+    refuses("1,001 different texts", tmp_path / "text.csv")
     pd.DataFrame({"a": [1, 2], "label": ["x", None]}).to_csv(tmp_path / "label.csv", index=False)
     refuses("the label column 'label'", tmp_path / "label.csv")
     pd.DataFrame({"label": [1, 2]}).to_csv(tmp_path / "only.csv", index=False)
@@ -226,6 +230,49 @@ def test_table_mistakes(tmp_path):
     refuses("does not read as a CSV file", tmp_path / "empty.csv")
     (tmp_path / "header.csv").write_text("a,b\n")
     refuses("has no rows", tmp_path / "header.csv")
+
+
+def mixed(folder):
+    """A table of numbers, names and holes in two files whose names differ."""
+    folder.mkdir()
+    train = {"age": [20.0, None, 40, 50], "job": ["cook", "smith", None, "cook"], "pay": ["low", "high", "low", "high"]}
+    test = {"age": [30.0, 31], "job": ["smith", "sailor"], "pay": ["high", "low"]}
+    for name, rows in (("train", train), ("test", test)):
+        pd.DataFrame(rows).to_parquet(folder / f"{name}.parquet")
+    return folder
+
+
+def test_tables_of_numbers_and_names(tmp_path):
+    data = load_data(mixed(tmp_path / "jobs"), split="train")
+    assert data.spec.columns == ("age", "job", "pay") and data.spec.missing == ("age", "job")
+    assert data.spec.categories == ((), ("cook", "smith"), ("high", "low"))
+    assert np.array_equal(data.x, [[20, 0, 1], [np.nan, 1, 0], [40, np.nan, 1], [50, 0, 0]], equal_nan=True)
+    assert data.spec.center[0] == pytest.approx(110 / 3)
+    assert Spec.from_dict(json.loads(json.dumps(data.spec.to_dict()))) == data.spec
+    test = data.sibling("test")
+    assert test.spec == data.spec
+    assert np.array_equal(test.x, [[30, 1, 0], [31, np.nan, 1]], equal_nan=True), (
+        "a name that training lacks is missing"
+    )
+    assert len(load_data(tmp_path / "jobs", split="all")) == 6
+
+
+def test_a_named_column_holds_the_labels(tmp_path):
+    data = load_data(mixed(tmp_path / "jobs"), split="train", label="pay")
+    assert data.spec.classes == ("high", "low") and data.y.tolist() == [1, 0, 1, 0]
+    assert data.spec.columns == ("age", "job") and data.sibling("test").y.tolist() == [0, 1]
+    refuses("no column 'wage' to take the labels from; there are age, job, pay", tmp_path / "jobs", label="wage")
+    refuses("has 1 missing values", tmp_path / "jobs", label="job")
+    refuses("no column 'y'", np.zeros((4, 3)), label="y")
+
+
+def test_models_of_numbers_refuse_mixed_tables(tmp_path):
+    data = load_data(mixed(tmp_path / "jobs"), split="train")
+    for name in ("vae", "gan", "rbm"):
+        with pytest.raises(
+            NacreError, match=rf"missing values \(age, job\), which {name} cannot take; use tabular-vae"
+        ):
+            create(name, data.spec)
 
 
 def test_hub(monkeypatch):

@@ -87,8 +87,12 @@ def test_real_files(monkeypatch):
     facades = load_data("facades:validation", in_memory=False)
     assert "paired with label_map" in facades.notes[0]
     assert load_data("crawl_tiles", in_memory=False).spec.shape == (4, 32, 32)
-    assert "categories" in refuses("workclass", "adult")
-    refuses("categories or text", "zinc_smiles:test")
+    adult = load_data("adult", label="income")
+    assert adult.spec.classes == ("<=50K", ">50K") and adult.y.bincount().tolist() == [24_720, 7_841]
+    assert adult.spec.missing == ("workclass", "occupation", "native-country")
+    assert adult.sibling("test").spec == adult.spec
+    assert int(adult.x.isnan().sum()) == 4_262
+    refuses("it is no category", "zinc_smiles:test")
 
 
 def test_arrays_of_all_shapes():

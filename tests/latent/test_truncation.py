@@ -41,6 +41,13 @@ def test_samples_decode_truncated_noise_and_leave_the_model_alone(name):
     assert torch.equal(model.noise(2), plain)
 
 
+def test_conditions_go_along():
+    model = nacre.train("cvae", "digits", hidden=(8,), latent=3, steps=3, progress=False, doctor="off")
+    x = sample_truncated(model, 4, 0.3, seed=1, labels=7)
+    torch.manual_seed(1)
+    assert torch.equal(x, model.decode(truncated_noise(4, 3, 0.3), labels=7))
+
+
 def test_models_without_a_normal_prior_say_so():
     categorical = nacre.create("vae", nacre.load_data("digits").spec, latent=2, distribution="categorical")
     for model, words in ((make("rbm"), "normal prior"), (make("ae"), "cannot sample"), (categorical, "normal prior")):

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -71,7 +73,9 @@ def test_the_protocol_says_what_was_compared(vae, digits):
     protocol = str(result.protocol)
     assert protocol.startswith("200 samples against 200 of digits:test, classifier features ")
     assert protocol.endswith("seed 3")
-    assert result.warnings == ("200 examples are few for a covariance of 128 features, which raises the Frechet distance.",)
+    assert result.warnings == (
+        "200 examples are few for a covariance of 128 features, which raises the Frechet distance.",
+    )
     assert result.details["noisy reals"] == "other real examples plus N(0, (0.5 sd)^2), clipped into [0, 1]"
     assert result.details["n_floor"] == [200, 200]
 
@@ -84,7 +88,7 @@ def test_the_interval_holds_the_spread_of_repeated_samples(digits):
     for part in noisy.split(470)[:3]:
         (result,) = nacre.evaluate(part, "digits", ["frechet"], **pca)
         values.append(result)
-    for a, b in zip(values, values[1:], strict=False):
+    for a, b in pairwise(values):
         assert a.interval[0] < b.value < a.interval[1]
         assert a.interval[0] > a.references["real against real"]
 

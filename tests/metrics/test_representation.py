@@ -3,6 +3,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import one_hot
 
 import nacre
@@ -182,9 +183,9 @@ def test_the_worst_draw_is_named_and_the_labels_are_counted(vae, digits):
 
 
 def test_the_baselines_are_remembered(vae, digits, monkeypatch):
-    first = nacre.evaluate(vae, digits, ["representation"], n=300)
+    first = nacre.evaluate(vae, digits, ["representation"], n=400)
     monkeypatch.setattr(codes, "kmeans", lambda *_: pytest.fail("the baseline was made again"))
-    assert nacre.evaluate(vae, digits, ["representation"], n=300) == first
+    assert nacre.evaluate(vae, digits, ["representation"], n=400) == first
 
 
 def test_what_is_remembered_has_its_own_key(tmp_path, monkeypatch):
@@ -225,6 +226,17 @@ def test_a_gan_is_judged_by_its_discriminator(digits):
     assert 0.2 < result.value < result.references["pixels"]
 
 
+def test_a_discriminator_that_wants_more_than_an_example_is_none(digits):
+    model = nacre.create("gan", digits.spec)
+    assert codes.has_codes(model)
+    model.discriminator = nn.Sequential(nn.Flatten(), nn.Linear(128, 4), nn.ReLU())
+    assert not codes.has_codes(model)
+    model.discriminator = nn.Sequential(nn.Flatten(0), nn.Unflatten(0, (1, 128)), nn.Linear(128, 4), nn.ReLU())
+    assert not codes.has_codes(model)
+    model.discriminator = nn.Bilinear(64, 1, 4)
+    assert not codes.has_codes(model)
+
+
 def test_pooling_takes_the_largest_of_each_part():
     x = torch.arange(64.0).reshape(1, 1, 8, 8)
     assert codes.pooled(x)[0, :4].tolist() == [9, 11, 13, 15]
@@ -241,7 +253,7 @@ def test_pca_keeps_the_variance(digits):
 
 
 def test_finetuning_is_held_against_random_weights(vae, digits, monkeypatch):
-    monkeypatch.setattr("nacre.metrics.finetune.STEPS", 60)
+    monkeypatch.setattr("nacre.metrics.finetune.STEPS", 200)
     monkeypatch.setattr(labelled, "DRAWS", 2)
     before = copy.deepcopy(vae.state_dict())
     report = nacre.evaluate(vae, digits, ["finetune"], n=300)

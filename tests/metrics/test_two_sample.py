@@ -5,6 +5,7 @@ import torch
 
 import nacre
 from nacre.errors import NacreError
+from nacre.metrics import two_sample
 from nacre.metrics.context import Context
 from nacre.metrics.two_sample import distinguished, measure, p_value
 
@@ -18,8 +19,8 @@ def test_it_reaches_the_accuracy_of_the_best_classifier():
     """Two Gaussians a distance s apart are told apart with probability Phi(s / 2) at best."""
     for shift in (0.0, 1.0, 3.0):
         best = 0.5 * math.erfc(-shift / 2 / math.sqrt(2))
-        accuracy, n, test = distinguished(normal(4000, 1), normal(5000, 2, shift), seed=0)
-        assert (n, test) == (4000, 4000)
+        accuracy, n, test = distinguished(normal(3000, 1), normal(3500, 2, shift), seed=0)
+        assert (n, test) == (3000, 3000)
         assert accuracy == pytest.approx(best, abs=0.025)
 
 
@@ -50,7 +51,8 @@ def judged(vae, digits, samples):
     return result
 
 
-def test_the_order_of_samplers_is_right(vae, digits):
+def test_the_order_of_samplers_is_right(vae, digits, monkeypatch):
+    monkeypatch.setattr(two_sample, "STEPS", 150)
     real = digits.examples().x
     noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
     little, noisy, collapsed = (
@@ -69,7 +71,8 @@ def test_the_order_of_samplers_is_right(vae, digits):
     assert results[0].interval[0] < results[0].value < results[0].interval[1]
 
 
-def test_the_protocol_and_the_refusal(vae, digits):
+def test_the_protocol_and_the_refusal(vae, digits, monkeypatch):
+    monkeypatch.setattr(two_sample, "STEPS", 50)
     (first,), (again,) = (nacre.evaluate(vae, digits, ["two-sample"], n=200, seed=1) for _ in range(2))
     assert first == again
     assert (first.protocol.n_real, first.protocol.n_generated) == (200, 200)

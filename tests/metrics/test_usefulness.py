@@ -57,13 +57,23 @@ def test_wrong_labels_are_of_no_use(digits):
     assert wrong["augmentation"].value < -0.3
 
 
+def test_samples_without_a_class_keep_the_labels_of_the_others(digits):
+    """Nine classes are numbered 0 to 8 by themselves, but as in the data when they are judged."""
+    train = digits.examples()
+    some = train.y > 0
+    report = nacre.evaluate((train.x[some], train.y[some]), digits, ["usefulness"], n=700)
+    assert 0.75 < report.get("train_on_generated").value < 0.95
+    with pytest.raises(NacreError, match="have the label '10' that the data have not"):
+        nacre.evaluate((train.x, train.y + 1), digits, ["usefulness"])
+
+
 def test_a_model_without_labels_is_labelled_and_says_so(vae, digits):
     first, again = (nacre.evaluate(vae, digits, ["usefulness"], n=300) for _ in range(2))
     assert first == again
     on_generated, gain = first
     assert on_generated.protocol.method == "150 steps of 100, labelled by the data classifier"
     assert (on_generated.protocol.n_real, on_generated.protocol.n_generated) == (300, 300)
-    assert 0.4 < on_generated.value <= on_generated.references["real"] + 0.05
+    assert 0.15 < on_generated.value < on_generated.references["real"]
     assert "30 real labels" in gain.protocol.method
     assert gain.protocol.method.endswith("labelled by the classifier of the real ones")
     details = gain.details

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+import nacre
 from nacre.data.dataset import Data
 from nacre.data.spec import Spec
 from nacre.engine.callbacks import Callback
@@ -88,6 +89,31 @@ def test_an_autoencoder_of_bounded_data_clamps_only_what_it_shows():
     assert torch.equal(shown, raw.clamp(0, 1))
 
 
+def test_a_deep_autoencoder_beats_pca_of_the_same_size():
+    """Two numbers per digit: on held-out digits the error is below that of the best linear pair."""
+    train, test = nacre.load_data("digits"), nacre.load_data("digits:test").examples().x.flatten(1)
+    x = train.examples().x.flatten(1)
+    axes = torch.linalg.eigh((x - x.mean(0)).T @ (x - x.mean(0))).eigenvectors[:, -2:]
+    linear = ((test - x.mean(0)) @ axes @ axes.T + x.mean(0) - test).square().mean()
+    torch.manual_seed(0)
+    model = AE(train.spec, latent=2, hidden=(128, 64)).fit(train, steps=800, lr=3e-3, ema=0.99, **QUIET)
+    deep = (model.reconstruct(test.view(-1, 1, 8, 8)).flatten(1) - test).square().mean()
+    assert deep < 0.9 * linear
+
+
+def test_a_convolutional_autoencoder_learns_where_things_are():
+    """One bright square of 4 x 4 on 16 x 16: two numbers leave less than half of the variance."""
+    place = torch.randint(12, (512, 2), generator=torch.Generator().manual_seed(0))
+    x = torch.zeros(512, 1, 16, 16)
+    for image, (row, column) in zip(x, place.tolist(), strict=True):
+        image[0, row : row + 4, column : column + 4] = 1
+    torch.manual_seed(0)
+    data = Data(x, spec=Spec.image(1, 16, 16))
+    model = AE(data.spec, latent=2, channels=8, network="conv").fit(data, steps=400, lr=5e-3, ema=0.99, **QUIET)
+    error = (model.reconstruct(x) - x).square().mean()
+    assert error < 0.5 * x.var(0).mean()
+
+
 class Watch(Callback):
     """The weights after every step, with the phase."""
 
@@ -128,6 +154,18 @@ def test_corruption_zeroes_its_share_and_leaves_the_rest_as_it_is():
     assert abs(gone.double().mean() - 0.3) < 4.5 * (0.3 * 0.7 / x.numel()) ** 0.5
     assert torch.allclose(corrupted[~gone], x[~gone], rtol=1e-6)
     assert torch.equal(StackedAE(Spec((100,)), corruption=0.0).corrupt(x), x)
+
+
+@pytest.mark.parametrize("noise", ["mask", "gaussian", "salt-and-pepper"])
+def test_every_layer_of_a_stack_is_damaged_in_training_only(noise):
+    torch.manual_seed(0)
+    model = StackedAE(Spec.image(1, 2, 3), hidden=(5, 4), noise=noise, corruption=0.5)
+    batch, x = Batch(x=torch.rand(8, 1, 2, 3)), torch.rand(3, 1, 2, 3)
+    for loss in (model.reconstruction, lambda b: model.layer_loss(0, b), lambda b: model.layer_loss(1, b)):
+        assert not torch.equal(loss(batch), loss(batch))
+    assert torch.equal(model.reconstruct(x), model.reconstruct(x))
+    with pytest.raises(nacre.NacreError, match="corruption is -1"):
+        StackedAE(Spec((6,)), noise=noise, corruption=-1.0)
 
 
 def test_a_layer_restores_what_the_layer_below_it_says():

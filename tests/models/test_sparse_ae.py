@@ -110,7 +110,7 @@ def test_it_centres_on_the_data():
     [
         ({"k": 9, "latent": 8}, "choose k <= start_k <= latent"),
         ({"k": 4, "start_k": 3, "latent": 8}, "choose k <= start_k <= latent"),
-        ({"k": 4, "wider": 3.0, "latent": 8}, "wider"),
+        ({"k": 4, "wider": 3.0, "latent": 8}, "more than all 8 units"),
         ({"rate": 1.0}, "rate is 1.0"),
     ],
 )

@@ -77,7 +77,9 @@ def run(
     others = codes_of(model, held_out(run, data) if encoded else None, n=max(n, JUDGED_ON), seed=seed + 1)
     if encoded and held_out(run, data).spec.classes != training(run, data).spec.classes:
         others = Codes(others.z)  # labels of other classes say nothing here
-    named = {name: attribute(name, training(run, data)) for name in (toward, from_, *keep) if name}
+    asked = [name for name in (toward, from_, *keep) if name]
+    beside = [name for name in MEASURES if toward and model.spec.kind == "image" and name not in asked]
+    named = {name: attribute(name, training(run, data), model.decode(codes.z)) for name in asked + beside}
     kept = [named[name] for name in keep]
     far = strength if strength is not None else 1.0 if from_ else 3.0
     strengths = torch.linspace(0.0 if toward else -far, far, steps).tolist()
@@ -86,10 +88,8 @@ def run(
         direction = direction_toward(model, codes, named[toward], start=named.get(from_), keep=kept)
         pick = named[from_].of_codes(model, others) if from_ else ~named[toward].of_codes(model, others)
         others = others.take(pick)
-        if model.spec.kind == "image":
-            free = [name for name in MEASURES if name not in named]
-            kept += [attribute(name, training(run, data)) for name in free]
-        effects = measure(model, others.z, direction, named[toward], kept, strengths[1:])
+        judged = [named[name] for name in (*keep, *beside)]
+        effects = measure(model, others.z, direction, named[toward], judged, strengths[1:])
     else:
         direction = principal_directions(codes.z, component + 1)[component]
         direction = conditioned(direction, [direction_toward(model, codes, other) for other in kept])

@@ -47,10 +47,10 @@ def run(
     model = load(run)
     spec = model.spec
     x = held_out(run, data).examples(n, seed).x.cpu()
+    names = spec.columns or tuple(f"x{i}" for i in range(spec.size))
     if spec.kind == "image":
         gone = region(mask, spec.shape, seed)
     else:
-        names = spec.columns or tuple(f"x{i}" for i in range(spec.size))
         unknown = [name for name in columns if name not in names]
         if unknown or not columns:
             what = f"there is no column {unknown[0]!r}" if unknown else "say which --columns to fill in"
@@ -64,6 +64,11 @@ def run(
         rows = torch.stack([hidden, *filled, x], 1).flatten(0, 1)
         write(rows, spec, None, grid or (None if out else Path(run) / "inpainted.png"), columns=draws + 2)
     elif out is None:
-        error = (filled[0] - x)[:, gone].abs().mean(0)
-        for name, value in zip(columns, error.tolist(), strict=True):
-            print(f"{name}: mean absolute error {value:.4g} over {len(x)} examples")
+        for name in columns:
+            j = names.index(name)
+            known = x[:, j].isfinite()
+            found, true = filled[0][known, j], x[known, j]
+            if spec.categories and spec.categories[j]:
+                print(f"{name}: {(found == true).float().mean():.1%} right of {len(true)} examples")
+            else:
+                print(f"{name}: mean absolute error {(found - true).abs().mean():.4g} over {len(true)} examples")

@@ -28,5 +28,6 @@ def held_out(run: str, source: str = "") -> "Data":
         split=recorded["split"],
         size=recorded["size"],
         attributes=recorded.get("attributes", ()),
+        label=recorded.get("label", ""),
     )
     return data.sibling("test") or data

@@ -100,11 +100,14 @@ def writable_picture(path: Path) -> Path:
 
 
 def table(values: object, spec: Spec | None, out: Path) -> None:
-    """Rows as CSV or Parquet, under the data's own column names where it has them."""
+    """Rows as CSV or Parquet, under the data's own column and category names where it has them."""
     import pandas as pd
 
     frame = pd.DataFrame(values)
     frame.columns = list(spec.columns) if spec and spec.columns else [f"x{i}" for i in range(frame.shape[1])]
+    for name, names in zip(frame.columns, spec.categories if spec else (), strict=False):
+        if names:
+            frame[name] = [names[int(v)] if v == v else None for v in frame[name]]
     frame.to_csv(out, index=False) if out.suffix == ".csv" else frame.to_parquet(out)
 
 

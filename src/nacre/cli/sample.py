@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,6 +49,7 @@ def run(
         raise NacreError(f"-n is {n}; it must be at least 1.")
     model = load(run)
     asked = conditions(model, label, attribute)
+    draw = model.sample if truncation is None else partial(sample_truncated, model, threshold=truncation)
     if per_class is not None:
         if out is None:
             raise NacreError("--per-class needs --out: a folder for images, or an .npz file.")
@@ -56,16 +58,10 @@ def run(
         conditions(model, "0", ())
         classes = model.spec.classes
         labels = [i for i in range(len(classes)) for _ in range(per_class)]
-        x = model.sample(len(labels), seed=seed, labels=labels, **asked)
+        x = draw(len(labels), seed=seed, labels=labels, **asked)
         write_by_class(x, labels, model.spec, out)
         return
-    if asked and truncation is not None:
-        raise NacreError("--truncation does not go with --label or --attribute; leave one of them out.")
-    if truncation is not None:
-        x = sample_truncated(model, n, truncation, seed=seed)
-    else:
-        x = model.sample(n, seed=seed, **asked)
-    write(x, model.spec, out, grid or (None if out else Path(run) / "samples.png"))
+    write(draw(n, seed=seed, **asked), model.spec, out, grid or (None if out else Path(run) / "samples.png"))
 
 
 def conditions(model: Model, label: str | None, attributes: tuple[str, ...]) -> dict[str, Any]:

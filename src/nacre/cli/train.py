@@ -70,6 +70,7 @@ def runner(model: "type[Model]") -> Callable[..., None]:
         inspect.Parameter("dry_run", keyword, default=False, annotation=bool),
         inspect.Parameter("size", keyword, default=None, annotation=int | None),
         inspect.Parameter("attributes", keyword, default=(), annotation=tuple[str, ...]),
+        inspect.Parameter("label", keyword, default="", annotation=str),
     ]
 
     def run(
@@ -79,12 +80,13 @@ def runner(model: "type[Model]") -> Callable[..., None]:
         dry_run: bool,
         size: int | None,
         attributes: tuple[str, ...],
+        label: str,
         **flags: Any,
     ) -> None:
         names = {parameter.name for parameter in hparams}
         chosen = {name: value for name, value in flags.items() if name in names}
         training = Training(**{name: value for name, value in flags.items() if name not in names})
-        train(model, data, chosen, training, out, resume, dry_run, size, attributes)
+        train(model, data, chosen, training, out, resume, dry_run, size, attributes, label)
 
     run.__signature__ = inspect.Signature([own[0], *hparams, *options, *own[1:]])  # pyright: ignore[reportFunctionMemberAccess]
     run.__annotations__ = {p.name: p.annotation for p in [*own, *hparams, *options]}
@@ -101,6 +103,7 @@ def docstring(model: "type[Model]") -> str:
         "resume": "Go on with the run in --out.",
         "dry_run": "Print the resolved run and stop.",
         "size": "Resize images to this many pixels.",
+        "label": "The column of a table that holds the labels, where it has no telling name.",
         "attributes": "Measure these of every image, as conditions for a conditional model: ink slant thickness.",
     }
     lines = "\n".join(f"    {name}: {text}" for name, text in texts.items() if name != "spec")
@@ -124,6 +127,7 @@ def train(
     dry_run: bool,
     size: int | None,
     attributes: tuple[str, ...] = (),
+    label: str = "",
 ) -> None:
     """Train as asked, in one process or in each that `torchrun` started."""
     import torch
@@ -137,7 +141,7 @@ def train(
     try:
         if resume and out is None:
             raise NacreError("--resume needs the run folder: --out RUN.")
-        data = load_data(source, size=size, attributes=attributes)
+        data = load_data(source, size=size, attributes=attributes, label=label)
         torch.manual_seed(training.seed)
         game = model(data.spec, **hparams)
         folder = out or Path(distributed.share(str(next_folder(f"{name}-{data.name or 'data'}"))))

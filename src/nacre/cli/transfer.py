@@ -22,11 +22,12 @@ def run(
     labels: tuple[int, ...] = (100,),
     draws: int = 10,
     data: str = "",
+    layers: int = 0,
     frozen: float = 0.3,
     hidden: tuple[int, ...] = (),
     drop: float = 0.5,
-    steps: int = 1_000,
-    lr: float = 1e-3,
+    steps: int = 500,
+    lr: float = 3e-3,
     encoder_lr: float = 3e-4,
     seed: int = 0,
     json: bool = False,
@@ -40,10 +41,11 @@ def run(
         labels: How many labels, or several such numbers; 0 takes all.
         draws: Draws of the labels.
         data: Labelled data: a name, a path or a Hugging Face id; the run's own by default.
+        layers: How many of the encoder's layers to reuse, from the data on, for models that are stacks; 0 takes all.
         frozen: Share of the steps in which only the new layers learn, before the encoder is unfrozen, in [0, 1].
         hidden: Units of new layers between the code and the classes.
         drop: Share of the code that is left out in every step of training (dropout), in [0, 1).
-        steps: Training steps of each classifier.
+        steps: Training steps of each classifier, of up to 100 examples; more labels take more of them.
         lr: Learning rate of the new layers, and of all layers from random weights.
         encoder_lr: Learning rate of the reused layers.
         seed: The seed of the first draw.
@@ -55,8 +57,8 @@ def run(
         raise NacreError(f"labels are {labels}; give numbers of examples, or 0 for all.")
     folder = RunFolder(run)
     model, (source, test) = folder.load(), parts(folder, data)
-    options: dict[str, Any] = {"draws": draws, "seed": seed, "frozen": frozen, "hidden": hidden, "drop": drop}
-    options |= {"steps": steps, "lr": lr, "player_lr": {"trunk": encoder_lr}}
+    options: dict[str, Any] = {"draws": draws, "seed": seed, "layers": layers, "frozen": frozen, "hidden": hidden}
+    options |= {"drop": drop, "steps": steps, "lr": lr, "player_lr": {"trunk": encoder_lr}}
     results = []
     for number in labels:
         results.append(measure(model, source, test, number, options))

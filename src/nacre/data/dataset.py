@@ -43,6 +43,7 @@ class Data:
         notes: What a user should know of how it was loaded.
         size: The `size` that images were resized to, if they were.
         reload: Loads another split of the same source.
+        label: The column that the labels were taken from, if one was named.
         a: The attributes (n, len(spec.attributes)) float32, if there are any; NaN where one is unknown.
     """
 
@@ -61,10 +62,11 @@ class Data:
         size: int | tuple[int, int] | None = None,
         reload: Callable[..., "Data"] | None = None,
         a: Tensor | None = None,
+        label: str = "",
     ):
         self.x, self.y, self.a, self.spec, self.unit = x, y, a, spec, unit
         self.name, self.split, self.splits, self.density, self.notes = name, split, splits, density, notes
-        self.size, self.reload = size, reload
+        self.size, self.reload, self.label = size, reload, label
 
     def __len__(self) -> int:
         return len(self.x)

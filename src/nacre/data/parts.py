@@ -23,6 +23,7 @@ class Part:
         unit: The factor from stored to user values.
         classes: The names of the labels 0, 1, ... where they are known.
         columns: The names of a table's columns.
+        categories: For every column the names that its values number; empty for numbers.
         notes: What a user should know.
         binarize: Whether grey values are drawn as Bernoulli: "afresh" in every batch, or "once" with a fixed seed.
     """
@@ -32,6 +33,7 @@ class Part:
     unit: float = 1.0
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    categories: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
     binarize: Literal["", "afresh", "once"] = ""
 
@@ -51,11 +53,53 @@ class Part:
 
 def join(parts: Sequence[Part]) -> Part:
     """Several parts of one layout as one, in their order."""
+    parts = [parts[0], *(aligned(part, parts[0]) for part in parts[1:])]
     labels = [part.y for part in parts if part.y is not None]
     encoded = [part.x for part in parts if isinstance(part.x, EncodedImages)]
     arrays = [part.x for part in parts if isinstance(part.x, np.ndarray)]
     x = EncodedImages.join(encoded) if encoded else np.concatenate(arrays)
     return replace(parts[0], x=x, y=np.concatenate(labels) if len(labels) == len(parts) else None)
+
+
+def aligned(part: Part, reference: Part) -> Part:
+    """The part with its categories numbered as the reference's are; names that this does not know become missing."""
+    if part.categories == reference.categories or isinstance(part.x, EncodedImages):
+        return part
+    if part.columns != reference.columns:
+        raise NacreError(
+            f"the splits have different columns ({', '.join(part.columns)} and {', '.join(reference.columns)}); "
+            f"give them the same."
+        )
+    x, none = part.x.copy(), ((),) * len(part.columns)
+    for j, (own, known) in enumerate(zip(part.categories or none, reference.categories or none, strict=True)):
+        if own != known:
+            numbers = np.array([known.index(name) if name in known else np.nan for name in own] + [np.nan], np.float32)
+            x[:, j] = numbers[np.where(np.isnan(x[:, j]), len(own), np.nan_to_num(x[:, j])).astype(int)]
+    return replace(part, x=x, categories=reference.categories)
+
+
+def with_label(part: Part, name: str) -> Part:
+    """The part with one of its columns as the labels.
+
+    Raises:
+        NacreError: There is no such column, it has missing values, or its values are no classes.
+    """
+    if name not in part.columns or isinstance(part.x, EncodedImages):
+        known = f"; there are {', '.join(part.columns)}" if part.columns else ", since it is no table"
+        raise NacreError(f"the data have no column {name!r} to take the labels from{known}.")
+    j = part.columns.index(name)
+    values, names = part.x[:, j], part.categories[j] if part.categories else ()
+    if np.isnan(values).any():
+        raise NacreError(f"the label column {name!r} has {int(np.isnan(values).sum())} missing values; remove them.")
+    y = np.array(names)[values.astype(int)] if names else check_labels(values, len(part), f"column {name!r}")
+    return replace(
+        part,
+        x=np.delete(part.x, j, axis=1),
+        y=y,
+        classes=(),
+        columns=part.columns[:j] + part.columns[j + 1 :],
+        categories=part.categories[:j] + part.categories[j + 1 :],
+    )
 
 
 def array_part(x: Any, y: Any = None, where: str = "the data", **options: Any) -> Part:
@@ -147,13 +191,19 @@ def spec_of(part: Part, classes: tuple[str, ...], name: str) -> Spec:
     if part.is_image:
         binary = bool(part.binarize) or _is_binary(part.x, part.unit)
         return Spec.image(*part.x.shape[1:], classes=classes, name=name, binary=binary)
-    center, scale = part.x.mean(0, dtype=np.float64), part.x.std(0, dtype=np.float64)
+    gone = np.isnan(part.x)
+    known = (~gone).sum(0).clip(min=1)
+    values = np.where(gone, 0.0, part.x.astype(np.float64))
+    center = values.sum(0) / known
+    scale = np.sqrt((np.where(gone, 0.0, values - center) ** 2).sum(0) / known)
     return Spec(
         part.x.shape[1:],
         classes=classes,
         center=tuple(center.tolist()),
         scale=tuple(np.where(scale > 0, scale, 1.0).tolist()),
-        bounded=bool(part.x.min() >= 0 and part.x.max() <= 1),
+        bounded=bool(part.x.min() >= 0 and part.x.max() <= 1) and not any(part.categories),
+        categories=part.categories if any(part.categories) else (),
+        missing=tuple(name for j, name in enumerate(part.columns) if gone[:, j].any()),
         binary=_is_binary(part.x, 1.0),
         columns=part.columns,
         name=name,

@@ -18,7 +18,7 @@ from nacre.data.dataset import BinarizedData, Data, LazyData, memory_limit
 from nacre.data.download import data_folders, find
 from nacre.data.images import EncodedImages
 from nacre.data.labels import class_names, encode_labels
-from nacre.data.parts import Part, array_part, binarized, join, resized, spec_of
+from nacre.data.parts import Part, aligned, array_part, binarized, join, resized, spec_of, with_label
 from nacre.data.published import PUBLISHED
 from nacre.errors import NacreError, unknown
 
@@ -34,6 +34,7 @@ def load_data(
     in_memory: bool | None = None,
     seed: int = 0,
     attributes: Sequence[str] = (),
+    label: str = "",
 ) -> Data:
     """Data from a name, a path, an array or a Hugging Face id.
 
@@ -50,6 +51,7 @@ def load_data(
         in_memory: Whether images are decoded at once; None does so up to the bytes of NACRE_MEMORY, by default a
             quarter of the physical memory.
         seed: Draws the split of a source without splits, the points of a toy set and the digits of a stack.
+        label: The column of a table that holds the labels, where it has no telling name.
         attributes: Measure these of every image, as conditions for models: "ink", "slant", "thickness".
 
     Raises:
@@ -66,9 +68,11 @@ def load_data(
     else:
         x, y = source if isinstance(source, tuple) and len(source) == 2 else (source, None)
         parts, split = {"all": lambda: _array(x, y)}, split or "all"
+    if label:
+        parts = {part: partial(_labelled, load, label) for part, load in parts.items()}
     sides = _sides(size)
     splits, part, reference = _pick(parts, split, seed, name or "this array")
-    part, reference = binarized(resized(part, sides)), resized(reference, sides)
+    part, reference = binarized(resized(aligned(part, reference), sides)), resized(reference, sides)
     if isinstance(part.x, EncodedImages) and isinstance(reference.x, EncodedImages):
         part = replace(part, x=part.x.like(reference.x.mode, sides))
     classes = class_names(reference)
@@ -83,7 +87,10 @@ def load_data(
         "density": toy.density(name) if name in toy.TOYS else None,
         "notes": part.notes,
         "size": size,
-        "reload": partial(load_data, source, size=size, in_memory=in_memory, seed=seed, attributes=attributes),
+        "label": label,
+        "reload": partial(
+            load_data, source, size=size, in_memory=in_memory, seed=seed, attributes=attributes, label=label
+        ),
     }
     if not isinstance(part.x, EncodedImages):
         kind = BinarizedData if part.binarize == "afresh" else Data
@@ -93,6 +100,10 @@ def load_data(
     else:
         data = LazyData(part.x, **options)
     return _measured(data, tuple(attributes)) if attributes else data
+
+
+def _labelled(load: Callable[[], Part], name: str) -> Part:
+    return with_label(load(), name)
 
 
 def _measured(data: Data, attributes: tuple[str, ...]) -> Data:

@@ -21,6 +21,9 @@ class Spec:
         bounded: Whether every value lies in [0, 1].
         binary: Whether every value is 0 or 1.
         columns: The names of a table's columns; empty otherwise.
+        categories: For every column of a table the names that its values 0, 1, ... number; empty for a number. Empty
+            where all columns are numbers.
+        missing: The names of the columns that have missing values, which are NaN.
         attributes: The names of the numbers that examples carry beside x, as conditions; empty without any.
         name: The data set's name, for titles and messages.
     """
@@ -33,6 +36,8 @@ class Spec:
     bounded: bool = False
     binary: bool = False
     columns: tuple[str, ...] = ()
+    categories: tuple[tuple[str, ...], ...] = ()
+    missing: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
     name: str = ""
 
@@ -40,6 +45,11 @@ class Spec:
     def image(cls, channels: int, height: int, width: int, **options: Any) -> "Spec":
         """The spec of images with values in [0, 1]."""
         return cls((channels, height, width), "image", center=(0.5,), scale=(0.5,), bounded=True, **options)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether it is a table that has columns of categories or missing values."""
+        return any(self.categories) or bool(self.missing)
 
     @property
     def size(self) -> int:
@@ -55,4 +65,5 @@ class Spec:
         """The inverse of `to_dict`; unknown keys of a newer version are ignored."""
         names = {field.name for field in fields(cls)}
         known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in names}
+        known["categories"] = tuple(tuple(names) for names in known.get("categories", ()))
         return cls(**known)

@@ -11,10 +11,12 @@ import numpy as np
 from nacre.data.dataset import memory_limit
 from nacre.data.download import cache_folder
 from nacre.data.images import SUFFIXES, EncodedImages
+from nacre.data.labels import check_labels
 from nacre.data.parts import Part, array_part, check_finite
 from nacre.errors import NacreError
 
 LABELS = ("label", "labels", "target", "class", "y")
+MOST_CATEGORIES = 1_000
 SPLIT_NAMES = {"training": "train", "valid": "validation", "val": "validation", "dev": "validation"}
 
 
@@ -107,7 +109,7 @@ def frame_part(frame: Any, where: str, classes: Mapping[str, Sequence[str]], fol
         folder: What image paths are relative to.
 
     Raises:
-        NacreError: If it has no rows, a column that is not numeric, or missing values.
+        NacreError: If it has no rows, an empty column, or a text column of too many values.
     """
     from pandas.api.types import is_float_dtype, is_numeric_dtype
 
@@ -129,18 +131,40 @@ def frame_part(frame: Any, where: str, classes: Mapping[str, Sequence[str]], fol
     if images:
         paths = [folder / name for name in values[images[0]]]
         return Part(EncodedImages(paths), y, classes=names, notes=(*notes, *_paired(images)))
-    if text:
-        numeric = [name for name in values.columns if name not in text]
-        raise NacreError(
-            f"the column {text[0]!r} of {where} is not numeric, and tables with categories or text are not supported "
-            f"yet; select numeric columns ({', '.join(numeric) or 'there are none'})."
-        )
     if values.shape[1] == 0:
         raise NacreError(f"{where} has no column but the labels; give a table with numeric columns.")
     columns = tuple(values.columns)
-    x = values.to_numpy(np.float64, na_value=np.nan)
-    check_finite(x, where, columns)
-    return array_part(x, y, where, classes=names, columns=columns, notes=tuple(notes))
+    if not text and not values.isna().to_numpy().any():
+        x = values.to_numpy(np.float64)
+        check_finite(x, where, columns)
+        return array_part(x, y, where, classes=names, columns=columns, notes=tuple(notes))
+    return _mixed_part(values, y, where, text, classes=names, columns=columns, notes=tuple(notes))
+
+
+def _mixed_part(values: Any, y: Any, where: str, text: Sequence[str], **options: Any) -> Part:
+    """The part of a table with categories or missing values: categories are numbered, what is missing is NaN."""
+    x = np.empty(values.shape, np.float32)
+    categories = []
+    for j, name in enumerate(values.columns):
+        column = values[name]
+        known = column.dropna()
+        if not len(known):
+            raise NacreError(f"the column {name!r} of {where} has no values; leave it out.")
+        if name not in text:
+            x[:, j] = column.to_numpy(np.float64, na_value=np.nan)
+            check_finite(x[~np.isnan(x[:, j]), j : j + 1], where, (name,))
+            categories.append(())
+            continue
+        names = tuple(sorted(set(known.astype(str))))
+        if len(names) > MOST_CATEGORIES:
+            raise NacreError(
+                f"the column {name!r} of {where} has {len(names):,} different texts, more than {MOST_CATEGORIES:,}; it "
+                f"is no category: leave it out, or group its values."
+            )
+        number = {category: i for i, category in enumerate(names)}
+        x[:, j] = [np.nan if missing else number[str(v)] for v, missing in zip(column, column.isna(), strict=True)]
+        categories.append(names)
+    return Part(x, None if y is None else check_labels(y, len(x), where), categories=tuple(categories), **options)
 
 
 def _label_values(column: Any, name: str, where: str) -> np.ndarray:

@@ -6,12 +6,14 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from nacre.engine.checkpoint import write_atomically
+from nacre.engine.checkpoint import random_state, restore_random_state, write_atomically
+from nacre.engine.run import RunFolder
 from nacre.engine.training import Training
 from nacre.errors import NacreError
 
 if TYPE_CHECKING:
     from nacre.engine.loop import Trainer
+    from nacre.metrics.result import Report
 
 Record = dict[str, Any]
 
@@ -23,6 +25,9 @@ class Callback:
     """
 
     every: int = 0
+
+    def check(self, trainer: "Trainer") -> None:
+        """A new run is ready to begin and nothing is written yet; refuse it here by an error."""
 
     def start(self, trainer: "Trainer") -> None:
         """Training begins or goes on."""
@@ -142,20 +147,61 @@ class SampleGrids(Callback):
 class Evaluation(Callback):
     """Evaluate the averaged model on held-out data during training, and log what came out.
 
+    Where the source has a validation split that is used, else the test split. Training's random state stays untouched.
+
     Args:
         every: Steps between evaluations.
+        patience: Evaluations without a better value of the trainer's `best` after which training ends; 0 is never.
     """
 
-    def __init__(self, every: int) -> None:
-        self.every = every
+    def __init__(self, every: int, patience: int = 0) -> None:
+        self.every, self.patience = every, patience
+
+    def check(self, trainer: "Trainer") -> None:
+        """Evaluate the untrained model if a metric decides, so that one it lacks is noticed now."""
+        if trainer.best:
+            self._measure(trainer)
+
+    def start(self, trainer: "Trainer") -> None:
+        """Read from the log what earlier evaluations showed."""
+        if trainer.best and trainer.out is not None:
+            trainer.best.resume([r for r in RunFolder(trainer.out).log() if r["step"] <= trainer.step])
+            self._stop(trainer)
 
     def step(self, trainer: "Trainer") -> None:
         """Evaluate once."""
+        results = self._measure(trainer)
+        record: Record = {"step": trainer.step, "metrics": {result.name: result.value for result in results}}
+        if trainer.best:
+            result = results.get(trainer.best.metric)
+            assert result.better
+            trainer.best.see(trainer, result.value, result.better)
+            record["best"] = {**trainer.best.to_dict(), "waited": trainer.best.waited}
+        trainer.emit(record)
+        self._stop(trainer)
+
+    def _stop(self, trainer: "Trainer") -> None:
+        best = trainer.best
+        if best and self.patience and best.waited >= self.patience and not trainer.ending:
+            since = f"{best.waited} evaluation{'s' if best.waited > 1 else ''}"
+            trainer.end(f"stopped early at step {trainer.step}: {best.metric} was no better for {since}")
+
+    def _measure(self, trainer: "Trainer") -> "Report":
         from nacre.metrics import evaluate
 
-        with trainer.average.applied():
-            results = evaluate(trainer.model, trainer.data, quick=True)
-        trainer.emit({"step": trainer.step, "metrics": {result.name: result.value for result in results}})
+        state = random_state()
+        try:
+            data = trainer.data.sibling("validation") if trainer.data.split == "train" else None
+            with trainer.average.applied():
+                results = evaluate(trainer.model, data or trainer.data, quick=True)
+                if trainer.best and all(result.name != trainer.best.metric for result in results):
+                    results.extend(evaluate(trainer.model, data or trainer.data, [trainer.best.metric], quick=True))
+        finally:
+            restore_random_state(state)
+        if trainer.best and not results.get(trainer.best.metric).better:
+            directed = ", ".join(result.name for result in results if result.better)
+            raise NacreError(f"{trainer.best.metric} has no better direction; choose --best from {directed}.")
+        return results
 
 
 class Tracker(Callback):
@@ -212,7 +258,7 @@ def standard(training: Training, has_folder: bool) -> list[Callback]:
         callbacks += [JsonLog(), SampleGrids(training.sample_steps)]
         callbacks += [Tracker(kind) for kind in training.track]
     if training.eval_every:
-        callbacks.append(Evaluation(training.eval_every))
+        callbacks.append(Evaluation(training.eval_every, training.patience))
     if training.doctor != "off":
         from nacre.engine.doctor.watch import Doctor
 

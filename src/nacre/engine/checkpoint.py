@@ -92,25 +92,29 @@ class Checkpoints:
 
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write a checkpoint and drop the oldest ones."""
-        buffer = io.BytesIO()
-        torch.save({"version": VERSION, "step": step, **state}, buffer)
-        content, path = buffer.getvalue(), self.path(step)
-        digest = hashlib.sha256(content).hexdigest()
-        write_atomically(path.with_suffix(".sha256"), f"{digest}  {path.name}\n".encode())
-        write_atomically(path, content)
+        write_state(self.path(step), step, state)
         for old in self.steps()[: -self.keep]:
             self.path(old).unlink(missing_ok=True)
             self.path(old).with_suffix(".sha256").unlink(missing_ok=True)
 
+    def save_best(self, step: int, state: dict[str, Any]) -> None:
+        """Write or replace `best.pt`, the state at the best evaluation, which stays whatever is dropped."""
+        write_state(self.folder / "best.pt", step, state)
+
+    def load_best(self) -> dict[str, Any] | None:
+        """The state at the best evaluation; None if there is none or its file is damaged."""
+        content = whole(self.folder / "best.pt")
+        return None if content is None else torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
     def valid(self, say: Callable[[str], None]) -> list[int]:
         """The steps whose files are whole, oldest first; a damaged file is named and passed over."""
-        whole = []
+        found = []
         for step in self.steps():
-            if self._read(step) is None:
+            if whole(self.path(step)) is None:
                 say(f"{self.path(step)} is damaged (its checksum differs); using the one before it.")
             else:
-                whole.append(step)
-        return whole
+                found.append(step)
+        return found
 
     def load(self, step: int) -> dict[str, Any]:
         """The state of a step whose file is whole.
@@ -118,7 +122,7 @@ class Checkpoints:
         Raises:
             NacreError: Another version of nacre wrote it.
         """
-        content = self._read(step)
+        content = whole(self.path(step))
         if content is None:
             raise NacreError(f"{self.path(step)} is damaged or missing; resume from another checkpoint.")
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
@@ -129,10 +133,21 @@ class Checkpoints:
             )
         return state
 
-    def _read(self, step: int) -> bytes | None:
-        path = self.path(step)
-        try:
-            content, line = path.read_bytes(), path.with_suffix(".sha256").read_text()
-        except FileNotFoundError:
-            return None
-        return content if hashlib.sha256(content).hexdigest() == line.split(" ")[0] else None
+
+def write_state(path: Path, step: int, state: dict[str, Any]) -> None:
+    """Write a state and its hash beside it."""
+    buffer = io.BytesIO()
+    torch.save({"version": VERSION, "step": step, **state}, buffer)
+    content = buffer.getvalue()
+    digest = hashlib.sha256(content).hexdigest()
+    write_atomically(path.with_suffix(".sha256"), f"{digest}  {path.name}\n".encode())
+    write_atomically(path, content)
+
+
+def whole(path: Path) -> bytes | None:
+    """The content of a state's file; None if it is missing or differs from its hash."""
+    try:
+        content, line = path.read_bytes(), path.with_suffix(".sha256").read_text()
+    except FileNotFoundError:
+        return None
+    return content if hashlib.sha256(content).hexdigest() == line.split(" ")[0] else None

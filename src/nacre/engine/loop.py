@@ -12,6 +12,7 @@ from nacre.data.dataset import Data
 from nacre.data.loader import Loader
 from nacre.engine import distributed
 from nacre.engine.average import Average
+from nacre.engine.best import Best
 from nacre.engine.callbacks import Callback, Record, standard
 from nacre.engine.checkpoint import Checkpoints, random_state, restore_random_state
 from nacre.engine.ledger import Ledger
@@ -92,6 +93,7 @@ class Trainer:
         self.ledger = Ledger()
         self.signals = Signals()
         self.ending, self.saving = "", True
+        self.best = Best(training.best) if training.best else None
 
     @property
     def title(self) -> str:
@@ -108,6 +110,8 @@ class Trainer:
         checkpoints = Checkpoints(self.out, self.training.keep, self.rank) if self.out else None
         if not resume:
             self._start()  # before the folder is claimed, so that a mistake leaves none behind
+            for callback in every:
+                callback.check(self)
         if folder and self.rank == 0:
             folder.begin(self.model, self.streams, self.training, resume)
         distributed.barrier()
@@ -142,7 +146,11 @@ class Trainer:
                     callback.finish(self)
                 for module, mode in modes:
                     module.training = mode
+        if self.best:
+            self._take_best()
         self.average.swap()
+        if self.best:
+            distributed.broadcast(self.model)
         self.model.seen = tuple(dict.fromkeys((*self.model.seen, *(d.fingerprint for d in self.streams.values()))))
         if folder and self.rank == 0:
             folder.finish(self)
@@ -158,6 +166,7 @@ class Trainer:
         log_every, save_every = self.training.log_every, self.training.checkpoint_steps
         self._logged_at = saved_at = time.monotonic()
         self._logged_step = self.step
+        self._agree_to_end()
         while self.step < self.training.steps and not self.ending:
             while self.step >= self.ends[self.phase]:
                 self._enter(self.phase + 1)
@@ -168,6 +177,8 @@ class Trainer:
             for callback in self.callbacks:
                 if callback.every and self.step % callback.every == 0:
                     callback.step(self)
+            if self.training.eval_every and self.step % self.training.eval_every == 0:
+                self._agree_to_end()
             stop = self._asked_to_stop()
             if self.ending and not self.saving:
                 return
@@ -193,6 +204,24 @@ class Trainer:
         """
         self.ending, self.saving = why, save
         say(f"{why}.")
+
+    def _agree_to_end(self) -> None:
+        """Early stopping is decided by rank 0, which alone evaluates."""
+        if self.world > 1 and self.training.patience:
+            early = distributed.any_of(bool(self.ending), self.model.device)
+            self.ending = self.ending or ("stopped early" if early else "")
+
+    def _take_best(self) -> None:
+        """Exchange the last weights for the best ones; the newest checkpoint still holds the last."""
+        if self.best is None or self.rank or not self.best.step:
+            return
+        state = self.best.state(self)
+        if state is None:
+            say(f"{self.out}/checkpoints/best.pt is missing or damaged; the model is that of step {self.step}.")
+            self.best.step = 0
+            return
+        self._put_weights(state, state)
+        say(f"the model is that of step {self.best.step}, the best by {self.best.metric} ({self.best.value:.4g}).")
 
     def _play_step(self) -> None:
         start = self.ends[self.phase - 1] if self.phase else 0
@@ -313,6 +342,16 @@ class Trainer:
             "drawn": {name: loader.drawn for name, loader in self.loaders.items()},
         }
 
+    def _put_weights(self, shared: dict[str, Any], local: dict[str, Any]) -> None:
+        """The weights, buffers and average of a state."""
+        self.model.load_state_dict(shared["model"])
+        with torch.no_grad():
+            for name, value in self.model.named_buffers():
+                value.copy_(local["local"]["buffers"][name])
+            for mine, value in zip(self.average.values, shared["average"]["values"], strict=True):
+                mine.copy_(value)
+        self.average.count = shared["average"]["count"]
+
     def _resume(self, checkpoints: Checkpoints) -> bool:
         found = checkpoints.steps()
         steps = distributed.common(checkpoints.valid(say))
@@ -334,12 +373,7 @@ class Trainer:
             )  # fmt: skip
         self.model.load_state_dict(shared["model"])
         self._enter(shared["phase"], resumed=True)
-        with torch.no_grad():
-            for name, value in self.model.named_buffers():
-                value.copy_(local["local"]["buffers"][name])
-            for mine, value in zip(self.average.values, shared["average"]["values"], strict=True):
-                mine.copy_(value)
-        self.average.count = shared["average"]["count"]
+        self._put_weights(shared, local)
         for key, state in shared["slots"].items():
             self.slots[key].load_state_dict(state)
         for name, drawn in shared["drawn"].items():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nacre.engine.loop import Trainer
 
 MAY_CHANGE = {"steps", "device", "progress", "threads", "track", "keep", "log_every", "sample_every", "eval_every"}
-MAY_CHANGE |= {"checkpoint_every", "doctor"}
+MAY_CHANGE |= {"checkpoint_every", "doctor", "patience"}
 
 
 class RunFolder:
@@ -65,7 +65,8 @@ class RunFolder:
             "training": training.to_dict(),
             "data": {name: {"name": d.name, "split": d.split, "size": d.size, "n": len(d),
                             "fingerprint": d.fingerprint,
-                            **({"attributes": d.spec.attributes} if d.spec.attributes else {})}
+                            **({"attributes": d.spec.attributes} if d.spec.attributes else {}),
+                            **({"label": d.label} if d.label else {})}
                      for name, d in streams.items()},
             "seed": training.seed,
             "versions": {"nacre": __version__, "torch": torch.__version__, "python": platform.python_version()},
@@ -110,6 +111,9 @@ class RunFolder:
         from nacre.card import model_card
 
         try:
+            if trainer.best and trainer.best.step:
+                config = {**self.config, "best": trainer.best.to_dict()}
+                write_atomically(self.path / "run.json", (json.dumps(config, indent=2) + "\n").encode())
             trainer.model.save_pretrained(self.path / "model")
             write_atomically(self.path / "MODEL_CARD.md", model_card(self).encode())
         except (OSError, SafetensorError) as error:
@@ -160,7 +164,7 @@ class RunFolder:
         data = config["data"]["data"]
         source = data["name"] + (f":{data['split']}" if data["split"] != "train" else "")
         flags += [("size", data["size"])] if data["size"] else []
-        flags += [("attributes", data["attributes"])] if data.get("attributes") else []
+        flags += [(name, data[name]) for name in ("attributes", "label") if data.get(name)]
         words = ["nacre train", config["model"], shlex.quote(source) if source else "DATA"]
         return " ".join([*words, *(flag(k, v) for k, v in flags)])
 

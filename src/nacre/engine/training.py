@@ -33,6 +33,8 @@ class Training:
         log_every: Steps between lines of the log.
         sample_every: Steps between grids of samples; 0 makes ten in a run.
         eval_every: Steps between evaluations on held-out data; 0 evaluates only when asked to.
+        best: Keep the weights that were best by this result of the evaluations, such as frechet, and end with them.
+        patience: Stop after so many evaluations without a better `best`; 0 never does.
         checkpoint_every: Steps between checkpoints; 0 makes twenty in a run, and one at least every five minutes.
         keep: Checkpoints kept, at least 2, so that a torn one loses little.
         doctor: Watch the run and say what goes wrong; act also stops it or rolls it back; off does not look.
@@ -61,6 +63,8 @@ class Training:
     log_every: int = 50
     sample_every: int = 0
     eval_every: int = 0
+    best: str = ""
+    patience: int = 0
     checkpoint_every: int = 0
     keep: int = 2
     doctor: Literal["off", "watch", "act"] = "watch"
@@ -73,9 +77,14 @@ class Training:
         at_least(2, keep=self.keep)
         at_least(0, lr=self.lr, seed=self.seed, threads=self.threads, clip=self.clip, weight_decay=self.weight_decay)
         at_least(0, sample_every=self.sample_every, eval_every=self.eval_every, checkpoint_every=self.checkpoint_every)
+        at_least(0, patience=self.patience)
         share(ema=self.ema, momentum=self.momentum, warmup=self.warmup)
         if not all(0 <= beta < 1 for beta in self.betas):
             raise NacreError(f"betas are {self.betas}; each must lie in [0, 1).")
+        if self.best and not self.eval_every:
+            raise NacreError(f"best is {self.best} but nothing is evaluated during training; add --eval-every 500.")
+        if self.patience and not self.best:
+            raise NacreError(f"patience is {self.patience} but no metric is watched; name one: --best frechet.")
         if self.batch_size % self.accumulate:
             raise NacreError(
                 f"a batch of {self.batch_size} cannot be cut into {self.accumulate} equal parts; "

@@ -88,8 +88,13 @@ def score_attribute(name: str, score: Score, x: Tensor) -> Attribute:
     return Attribute(name, score, float(score(x).median()))
 
 
-def attribute(name: str, train: "Data") -> Attribute:
+def attribute(name: str, train: "Data", x: Tensor | None = None) -> Attribute:
     """An attribute by name: a class of the data, or a measure of images: ink, slant or thickness.
+
+    Args:
+        name: A class's name, or the measure's.
+        train: The training data; for classes they need labels.
+        x: Examples whose median is the measure's threshold, shape (n, *shape), such as a model's; by default the data.
 
     Raises:
         NacreError: There is no such attribute.
@@ -98,7 +103,7 @@ def attribute(name: str, train: "Data") -> Attribute:
         return class_attributes(train)[name]
     scores = MEASURES if train.spec.kind == "image" else {}
     if name in scores:
-        return score_attribute(name, scores[name], train.examples(2_000).x)
+        return score_attribute(name, scores[name], train.examples(2_000).x if x is None else x)
     classes = train.spec.classes if train.y is not None else ()
     if not classes and not scores:
         raise NacreError(f"these data have no labels, so there is no {name!r} to go to; use a principal component.")

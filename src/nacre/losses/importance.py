@@ -41,10 +41,10 @@ def importance_bound(
 
 
 def _of_chunk(log_weight: Callable[..., Tensor], rows: tuple[Tensor, ...], draws: int, at_once: int) -> Tensor:
-    total = squares = rows[0].new_full((len(rows[0]),), -math.inf)
+    total = squares = rows[0].new_full((len(rows[0]),), -math.inf, dtype=torch.float64)
     for start in range(0, draws, at_once):
         k = min(at_once, draws - start)
-        log_w = log_weight(*(part.repeat_interleave(k, 0) for part in rows)).view(-1, k)
+        log_w = log_weight(*(part.repeat_interleave(k, 0) for part in rows)).view(-1, k).double()
         total = torch.logaddexp(total, torch.logsumexp(log_w, 1))
         squares = torch.logaddexp(squares, torch.logsumexp(2 * log_w, 1))
-    return torch.stack([total - math.log(draws), (2 * total - squares).exp()], 1)
+    return torch.stack([total - math.log(draws), (2 * total - squares).exp()], 1).float()

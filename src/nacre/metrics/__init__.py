@@ -8,9 +8,12 @@ A metric's module has `obstacle(context)`, which says why the model cannot be ju
 import importlib
 import time
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import torch
 
 from nacre.data.dataset import Data
 from nacre.data.sources import load_data
@@ -126,11 +129,19 @@ def like(samples: Data, data: Data) -> Data:
     """Samples in the units of the data they are judged by.
 
     Raises:
-        NacreError: They have another shape.
+        NacreError: They have another shape or other labels.
     """
     if samples.spec.shape != data.spec.shape:
         raise NacreError(
             f"the samples have shape {samples.spec.shape} but the data have {data.spec.shape}; "
             f"judge samples of the data's own shape."
         )
-    return samples
+    names, own = data.spec.classes, samples.spec.classes
+    if samples.y is None or not names or own == names:
+        return samples
+    if strange := [name for name in own if name not in names]:
+        raise NacreError(f"the samples have the label {strange[0]!r} that the data have not; give labels of the data.")
+    # Samples of some classes only were numbered without the others.
+    renamed = copy(samples)
+    renamed.y = torch.tensor([names.index(name) for name in own])[samples.y.cpu()]
+    return renamed

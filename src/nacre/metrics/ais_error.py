@@ -3,7 +3,7 @@
 from nacre.metrics.context import Context
 from nacre.metrics.intervals import around
 from nacre.metrics.log_likelihood import data_base, is_machine, plain_weights
-from nacre.metrics.partition import ENUMERABLE, annealed, exact_log_partition
+from nacre.metrics.partition import ENUMERABLE, ais_both_ways, exact_log_partition
 from nacre.metrics.result import Result
 
 CHEAP = False
@@ -27,7 +27,7 @@ def measure(context: Context) -> list[Result]:
         Salakhutdinov, Murray. On the quantitative analysis of deep belief networks. 2008.
     """
     weight, visible_bias, hidden_bias = plain_weights(context.model)
-    estimate = annealed(weight, visible_bias, hidden_bias, base=data_base(context), seed=context.seed)
+    estimate = ais_both_ways(weight, visible_bias, hidden_bias, base=data_base(context), seed=context.seed)
     exact = exact_log_partition(weight, visible_bias, hidden_bias)
     errors = {"forward": estimate.value - exact, "reverse": estimate.upper - exact}
     sd = max(estimate.sd, estimate.upper_sd)

@@ -17,8 +17,13 @@ COMPONENTS = 256
 
 
 def has_codes(model: Model) -> bool:
-    """Whether the model encodes, or has a discriminator or a critic with activations."""
-    return model.can("encode") or bool(activations(model))
+    """Whether the model encodes, or has a discriminator or a critic whose activations belong to single examples."""
+    if model.can("encode") or not activations(model):
+        return model.can("encode")
+    try:
+        return len(model_codes(model, torch.zeros(2, *model.spec.shape))) == 2
+    except (TypeError, RuntimeError):  # it also wants labels, or several examples as one
+        return False
 
 
 def model_codes(model: Model, x: Tensor, seed: int = 0) -> Tensor:

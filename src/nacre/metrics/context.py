@@ -126,7 +126,8 @@ class Context:
         else:
             x = self.model.sample(n, seed=seed)
         x = x.cpu().float()
-        if not torch.isfinite(x).all():
+        missing = x.isnan() if self.data.spec.mixed else torch.zeros_like(x, dtype=torch.bool)
+        if not (torch.isfinite(x) | missing).all():
             raise NacreError("the model's samples hold NaN or infinite values; train it anew with a smaller lr.")
         return x, labels
 
@@ -158,6 +159,12 @@ class Context:
         return " (perhaps seen in training)" if self.held.split == "all" else ""
 
     @property
+    def resized(self) -> str:
+        """The size that the data's images were brought to when they were loaded; empty if they were not."""
+        sides = self.held.size
+        return "x".join(map(str, (sides, sides) if isinstance(sides, int) else sides)) if sides else ""
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What every metric that uses the held data should warn of."""
         if self.seen == " (seen in training)":
@@ -173,7 +180,7 @@ class Context:
             split=f"{self.held.split}{self.seen}",
             n_real=n_real,
             n_generated=n_generated,
-            resize=resize,
+            resize=" then ".join(part for part in (self.resized, resize) if part),
             features=features,
             seed=self.seed,
             method=method,

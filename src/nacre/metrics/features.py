@@ -19,6 +19,7 @@ from nacre.metrics.contrastive import Contrastive
 from nacre.model import Model, seeded
 from nacre.nets.mlp import mlp
 from nacre.nets.scale import FromData
+from nacre.nets.table import TableInput
 
 NAMES = ["data", "pixels", "pca", "inception"]
 FEATURES = 128
@@ -101,6 +102,9 @@ def pixels(spec: Spec) -> Extractor:
     """The values as they are; a vector's columns are centred and divided by their standard deviations."""
     if spec.kind == "image":
         return Extractor("pixels", lambda x: x.flatten(1))
+    if spec.mixed:
+        table = TableInput(spec)
+        return Extractor("standardised values and categories", lambda x: table(x.cpu()))
     return Extractor("standardised values", lambda x: FromData(spec)(x.cpu()).flatten(1))
 
 
@@ -124,7 +128,7 @@ def trained_classifier(train: Data) -> tuple[Classifier, str]:
 
 def trained_contrastive(train: Data) -> tuple[Contrastive, str]:
     """The network that tells these images apart and its hash, from the cache or trained now."""
-    recipe = {"features": FEATURES, "steps": CONTRASTIVE_STEPS, "batch_size": min(128, len(train)), "seed": 0, "revision": 1}
+    recipe = {"features": FEATURES, "steps": CONTRASTIVE_STEPS, "batch_size": 128, "seed": 0, "revision": 1}
     return trained(train, lambda spec: Contrastive(spec, trunk(spec)), f"contrastive-{FEATURES}", recipe)
 
 
@@ -181,6 +185,9 @@ def trunk(spec: Spec) -> nn.Sequential:
         (n, *shape) -> (n, 128), not negative.
     """
     if spec.kind != "image" or min(spec.shape[1:]) < 16:
+        if spec.mixed:
+            table = TableInput(spec)
+            return nn.Sequential(table, *mlp([table.width, 2 * FEATURES, FEATURES]), nn.ReLU())
         return nn.Sequential(FromData(spec), nn.Flatten(), *mlp([spec.size, 2 * FEATURES, FEATURES]), nn.ReLU())
     channels, height, width = spec.shape
     layers: list[nn.Module] = [FromData(spec)]

@@ -9,7 +9,7 @@ from torch import Tensor
 from nacre.metrics.context import Context
 from nacre.metrics.elbo import has_bound, kind_of_values
 from nacre.metrics.intervals import of_mean
-from nacre.metrics.partition import CHAINS, Partition, log_partition
+from nacre.metrics.partition import CHAINS, log_partition
 from nacre.metrics.result import Result
 from nacre.model import Model
 
@@ -68,7 +68,7 @@ def of_machine(context: Context) -> list[Result]:
     how, details = f"log Z {partition.method}", {"log_z": partition.value}
     if partition.exact:
         return [result(context, scores, how, details)]
-    gap, size = partition.upper - partition.value, partition.effective_sample_size
+    gap, size = partition.gap, partition.effective_sample_size
     warnings = []
     if gap > WIDE_GAP:
         warnings.append(f"the two directions of annealing differ by {gap:.2g} nats, so the likelihood may be too high.")

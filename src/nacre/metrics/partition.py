@@ -5,20 +5,19 @@ biases b and hidden biases c. Sums and importance weights are in float64, the ch
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from nacre.errors import NacreError
+from nacre.errors import NacreError, at_least
 from nacre.metrics.intervals import around
 from nacre.model import seeded
 
 ENUMERABLE = 20
 CHAINS, TEMPERATURES = 100, 10_000
-GROUPS = 10  # of chains, which are independent of each other
 
 
 @dataclass(frozen=True)
@@ -28,33 +27,33 @@ class Partition:
     Args:
         value: log Z in nats; where it is estimated too low on average, by forward annealing.
         method: How it was found.
-        sd: Its standard deviation over independent groups of chains; 0 if exact.
+        sd: Its standard deviation; 0 if exact.
+        effective_sample_size: (sum w)^2 / sum w^2 of the importance weights; infinite if exact.
         upper: By reverse annealing, too high on average; the value itself if exact.
-        upper_sd: Its standard deviation.
-        chains: How many there were each way; 0 if exact.
+        upper_sd: The standard deviation of that.
     """
 
     value: float
     method: str
     sd: float = 0.0
+    effective_sample_size: float = math.inf
     upper: float = math.nan
     upper_sd: float = 0.0
-    chains: int = 0
 
     @property
     def exact(self) -> bool:
         """Whether log Z was summed up."""
-        return self.chains == 0
+        return math.isinf(self.effective_sample_size)
 
     @property
-    def effective_sample_size(self) -> float:
-        """How many independent chains of equal weight would be as sure, n / (1 + n sd^2); infinite if exact."""
-        return self.chains / (1 + self.chains * self.sd**2) if self.chains else math.inf
+    def gap(self) -> float:
+        """How far the two directions are apart; a negative gap is noise."""
+        return self.upper - self.value
 
     @property
     def gap_interval(self) -> tuple[float, float]:
-        """The 95 % interval of upper - value."""
-        return around(self.upper - self.value, math.hypot(self.sd, self.upper_sd))
+        """The 95 % interval of the gap."""
+        return around(self.gap, math.hypot(self.sd, self.upper_sd))
 
 
 def free_energy(v: Tensor, weight: Tensor, visible_bias: Tensor, hidden_bias: Tensor) -> Tensor:
@@ -66,16 +65,8 @@ def free_energy(v: Tensor, weight: Tensor, visible_bias: Tensor, hidden_bias: Te
     return -v @ visible_bias - softplus(v @ weight + hidden_bias).sum(1)
 
 
-@torch.no_grad()
 def log_partition(
-    weight: Tensor,
-    visible_bias: Tensor,
-    hidden_bias: Tensor,
-    *,
-    base: Tensor | None = None,
-    seed: int = 0,
-    chains: int = CHAINS,
-    temperatures: int = TEMPERATURES,
+    weight: Tensor, visible_bias: Tensor, hidden_bias: Tensor, *, base: Tensor | None = None, seed: int = 0
 ) -> Partition:
     """Log Z: exactly where the smaller side has at most 20 units, else by annealing both ways.
 
@@ -85,32 +76,11 @@ def log_partition(
         hidden_bias: c (hidden,).
         base: Visible biases (visible,) of the independent units that annealing starts from; by default b.
         seed: Of the chains.
-        chains: Runs each way, a multiple of 10.
-        temperatures: Steps of each run.
     """
     if min(weight.shape) <= ENUMERABLE:
         value = exact_log_partition(weight, visible_bias, hidden_bias)
         return Partition(value, "exact", upper=value)
-    return annealed(weight, visible_bias, hidden_bias, base, seed, chains, temperatures)
-
-
-@torch.no_grad()
-def annealed(
-    weight: Tensor,
-    visible_bias: Tensor,
-    hidden_bias: Tensor,
-    base: Tensor | None = None,
-    seed: int = 0,
-    chains: int = CHAINS,
-    temperatures: int = TEMPERATURES,
-) -> Partition:
-    """Log Z by annealing both ways; see `ais_log_partition` and `reverse_ais_log_partition`."""
-    path = Path(weight, visible_bias, hidden_bias, base)
-    with seeded(seed):
-        log_weights, v = path.anneal(path.independent(chains), 0, 1, temperatures)
-        value, sd = path.log_z(log_weights, 1)
-        upper, upper_sd = path.log_z(path.anneal(path.samples(log_weights, v), 1, 0, temperatures)[0], -1)
-    return Partition(value, f"by AIS, {settings(chains, temperatures)}", sd, upper, upper_sd, chains)
+    return ais_both_ways(weight, visible_bias, hidden_bias, base=base, seed=seed)
 
 
 def exact_log_partition(weight: Tensor, visible_bias: Tensor, hidden_bias: Tensor, chunk: int = 4096) -> float:
@@ -155,28 +125,25 @@ def ais_log_partition(
 ) -> Partition:
     """Log Z by annealing from independent units to the machine; on average it is too low, never too high.
 
-    p_t(v) ~ exp((1 - t) v'a + t v'b) prod_j (1 + exp(t (c_j + (v'W)_j))), t from 0 to 1, one Gibbs step at each t. A
-    group of chains is resampled whenever its weights are worth fewer than half of its chains; the estimate of Z stays
-    without bias, and the groups tell its error.
+    p_t(v) ~ exp((1 - t) v'a + t v'b) prod_j (1 + exp(t (c_j + (v'W)_j))), t from 0 to 1, one Gibbs step at each t.
 
     Args:
         weight: W (visible, hidden).
         visible_bias: b (visible,).
         hidden_bias: c (hidden,).
-        chains: Runs, a multiple of 10, since there are 10 groups of them.
+        chains: Independent runs, 2 or more.
         temperatures: Steps from 0 to 1, 1 or more.
         seed: Of the chains.
         base: a (visible,); by default b.
 
     Reference:
         Neal. Annealed importance sampling. 2001. Salakhutdinov, Murray. On the quantitative analysis of deep belief
-        networks. 2008, section 4. Del Moral, Doucet, Jasra. Sequential Monte Carlo samplers. 2006.
+        networks. 2008, section 4.
     """
     path = Path(weight, visible_bias, hidden_bias, base)
     with seeded(seed):
-        log_weights, _ = path.anneal(path.independent(chains), 0, 1, temperatures)
-    value, sd = path.log_z(log_weights, 1)
-    return Partition(value, f"by AIS, {settings(chains, temperatures)}", sd, chains=chains)
+        log_weights, _ = path.forward(chains, temperatures)
+    return path.partition(log_weights, f"by AIS, {settings(chains, temperatures)}", 1)
 
 
 @torch.no_grad()
@@ -198,12 +165,12 @@ def reverse_ais_log_partition(
         weight: W (visible, hidden).
         visible_bias: b (visible,).
         hidden_bias: c (hidden,).
-        chains: Runs, a multiple of 10, since there are 10 groups of them.
-        temperatures: Steps of t from 1 to 0, 1 or more.
+        chains: Independent runs, 2 or more.
+        temperatures: Steps from 1 to 0, 1 or more.
         seed: Of the chains.
         base: a (visible,); by default b.
-        start: Samples of the machine (chains, visible); by default those that forward annealing ends at, resampled by
-            their weights.
+        start: Samples of the machine (chains, visible); by default those that forward annealing ends at, drawn again
+            by their weights.
 
     Reference:
         Burda, Grosse, Salakhutdinov. Accurate and conservative estimates of MRF log-likelihood using reverse
@@ -212,11 +179,39 @@ def reverse_ais_log_partition(
     """
     path = Path(weight, visible_bias, hidden_bias, base)
     with seeded(seed):
-        if start is None:
-            start = path.samples(*path.anneal(path.independent(chains), 0, 1, temperatures))
-        log_weights, _ = path.anneal(start.to(path.weight), 1, 0, temperatures)
-    value, sd = path.log_z(log_weights, -1)
-    return Partition(value, f"by reverse AIS, {settings(chains, temperatures)}", sd, chains=chains)
+        start = drawn_again(*path.forward(chains, temperatures)) if start is None else start.to(path.weight)
+        log_weights, _ = path.anneal(start, 1, 0, temperatures)
+    return path.partition(log_weights, f"by reverse AIS, {settings(chains, temperatures)}", -1)
+
+
+@torch.no_grad()
+def ais_both_ways(
+    weight: Tensor,
+    visible_bias: Tensor,
+    hidden_bias: Tensor,
+    chains: int = CHAINS,
+    temperatures: int = TEMPERATURES,
+    seed: int = 0,
+    base: Tensor | None = None,
+) -> Partition:
+    """Log Z by forward annealing, and its upper bound by reverse annealing from where the forward chains end.
+
+    Args:
+        weight: W (visible, hidden).
+        visible_bias: b (visible,).
+        hidden_bias: c (hidden,).
+        chains: Independent runs, 2 or more.
+        temperatures: Steps from 0 to 1, 1 or more.
+        seed: Of the chains.
+        base: a (visible,); by default b.
+    """
+    path = Path(weight, visible_bias, hidden_bias, base)
+    with seeded(seed):
+        log_weights, v = path.forward(chains, temperatures)
+        back, _ = path.anneal(drawn_again(log_weights, v), 1, 0, temperatures)
+    found = path.partition(log_weights, f"by AIS, {settings(chains, temperatures)}", 1)
+    reverse = path.partition(back, "", -1)
+    return replace(found, upper=reverse.value, upper_sd=reverse.sd)
 
 
 class Path:
@@ -235,11 +230,10 @@ class Path:
         self.weight, self.visible_bias, self.hidden_bias = weight.float(), visible_bias.float(), hidden_bias.float()
         self.base, self.back = base.float(), weight.float().T.contiguous()
 
-    def independent(self, chains: int) -> Tensor:
-        """States of the independent units, shape (chains, visible)."""
-        if chains < GROUPS or chains % GROUPS:
-            raise NacreError(f"chains is {chains}; it must be a multiple of {GROUPS}.")
-        return bernoulli(self.base.expand(chains, -1))
+    def forward(self, chains: int, temperatures: int) -> tuple[Tensor, Tensor]:
+        """Anneal independent units to the machine; see `anneal`."""
+        at_least(2, chains=chains)
+        return self.anneal(bernoulli(self.base.expand(chains, -1)), 0, 1, temperatures)
 
     def field(self, v: Tensor) -> Tensor:
         """C + W'v, shape (chains, hidden)."""
@@ -259,44 +253,27 @@ class Path:
         return bernoulli(torch.addmm(torch.lerp(self.base, self.visible_bias, time), h, self.back, alpha=time))
 
     def anneal(self, v: Tensor, start: float, end: float, temperatures: int) -> tuple[Tensor, Tensor]:
-        """Take chains from one time to another: their log importance weights (groups, n) and their last states."""
-        log_weights = torch.zeros(GROUPS, len(v) // GROUPS, dtype=torch.float64, device=v.device)
+        """Take chains from one time to another: their log importance weights (chains,) and their last states."""
+        at_least(1, temperatures=temperatures)
+        log_weights = torch.zeros(len(v), dtype=torch.float64, device=v.device)
         for before, now in pairwise(torch.linspace(start, end, temperatures + 1, dtype=torch.float64).tolist()):
             field = self.field(v)
-            log_weights += self.gain(v, field, before, now).view_as(log_weights)
-            v, log_weights = resampled(self.move(field, now), log_weights)
+            log_weights += self.gain(v, field, before, now)
+            v = self.move(field, now)
         return log_weights, v
 
-    def samples(self, log_weights: Tensor, v: Tensor) -> Tensor:
-        """As many states drawn with their weights, shape (chains, visible), in random order."""
-        return v[torch.multinomial(log_weights.flatten().softmax(0), len(v), replacement=True)]
-
-    def log_z(self, log_weights: Tensor, sign: int) -> tuple[float, float]:
-        """Log Z and its error from the log-weights of chains that end (sign 1) or begin (sign -1) at the machine."""
-        groups = torch.logsumexp(log_weights, 1) - math.log(log_weights.shape[1])
-        mean = float(torch.logsumexp(groups, 0)) - math.log(len(groups))
-        sd = float((groups - mean).exp().std()) / len(groups) ** 0.5
-        return self.log_z_base + sign * mean, sd
+    def partition(self, log_weights: Tensor, method: str, sign: int) -> Partition:
+        """Log Z from the log-weights of chains that end (sign 1) or begin (sign -1) at the machine."""
+        mean = float(torch.logsumexp(log_weights, 0)) - math.log(len(log_weights))
+        share = (log_weights - log_weights.max()).exp()
+        sd = float(share.std() / share.mean() / len(share) ** 0.5)
+        size = float(share.sum().square() / share.square().sum())
+        return Partition(self.log_z_base + sign * mean, method, sd, size)
 
 
-def resampled(v: Tensor, log_weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Groups whose weights are worth fewer than half of their chains drawn anew, systematically.
-
-    Args:
-        v: States (groups * n, visible).
-        log_weights: (groups, n).
-    """
-    groups, n = log_weights.shape
-    share = log_weights.softmax(1)
-    poor = share.square().sum(1, keepdim=True) > 2 / n  # 1 / effective sample size
-    if not poor.any():
-        return v, log_weights
-    places = torch.arange(n, device=v.device)
-    points = (torch.rand(groups, 1, dtype=torch.float64, device=v.device) + places) / n
-    chosen = torch.searchsorted(share.cumsum(1), points).clamp(max=n - 1)
-    chosen = torch.where(poor, chosen, places) + n * torch.arange(groups, device=v.device)[:, None]
-    level = torch.logsumexp(log_weights, 1, keepdim=True) - math.log(n)
-    return v[chosen.flatten()], torch.where(poor, level, log_weights)
+def drawn_again(log_weights: Tensor, v: Tensor) -> Tensor:
+    """As many states drawn with their weights (chains,), shape (chains, visible)."""
+    return v[torch.multinomial(log_weights.softmax(0), len(v), replacement=True)]
 
 
 def settings(chains: int, temperatures: int) -> str:

@@ -86,12 +86,12 @@ def scored(centers: Tensor, validation: Tensor, held: Tensor) -> tuple[Tensor, f
         Shape (k,) and a number.
     """
     spread = float(validation.var(0).mean().sqrt().clamp(min=1e-12))
-    low, high = NARROWEST * spread, WIDEST * spread
+    low, best, high = NARROWEST * spread, spread, WIDEST * spread
     for _ in range(2):
         widths = torch.logspace(math.log10(low), math.log10(high), GRID, dtype=torch.float64)
-        best = int(log_density(validation, centers, widths).mean(1).argmax())
-        low, high = float(widths[max(0, best - 1)]), float(widths[min(GRID - 1, best + 1)])
-    return log_density(held, centers, widths[best : best + 1])[0], float(widths[best])
+        place = int(log_density(validation, centers, widths).mean(1).argmax())
+        low, best, high = (float(widths[min(max(0, place + step), GRID - 1)]) for step in (-1, 0, 1))
+    return log_density(held, centers, torch.tensor([best], dtype=torch.float64))[0], best
 
 
 def log_density(x: Tensor, centers: Tensor, widths: Tensor, chunk: int = 100) -> Tensor:

@@ -28,9 +28,10 @@ class Conditions(nn.Module):
     Args:
         spec: The data, with classes or attributes.
         hidden: Share of the conditions that are hidden in training, each on its own, in [0, 1).
+        needed: Whether there must be any.
 
     Raises:
-        NacreError: The data have neither.
+        NacreError: They are needed and the data have neither.
     """
 
     mean: Tensor
@@ -38,10 +39,10 @@ class Conditions(nn.Module):
     labels: Tensor
     attributes: Tensor
 
-    def __init__(self, spec: Spec, hidden: float = 0.1) -> None:
+    def __init__(self, spec: Spec, hidden: float = 0.1, needed: bool = True) -> None:
         super().__init__()
         self.classes, self.names, self.hidden = spec.classes, spec.attributes, hidden
-        if not self.classes and not self.names:
+        if needed and not self.classes and not self.names:
             raise NacreError(
                 "a conditional model needs data with labels or attributes; give labelled data, or measure "
                 "attributes of images with --attributes thickness slant."
@@ -97,7 +98,7 @@ class Conditions(nn.Module):
             attributes = self.mean.new_full((n, len(self.names)), torch.nan) if attributes is None else attributes
             known = attributes.isfinite().to(self.mean.dtype)
             parts += [((attributes - self.mean) / self.sd).nan_to_num(0.0), known]
-        return torch.cat(parts, 1).to(self.mean.dtype)
+        return torch.cat(parts, 1).to(self.mean.dtype) if parts else self.mean.new_zeros(n, 0)
 
     def drawn(self, n: int) -> tuple[Tensor, Tensor]:
         """The labels and attributes of n random training examples, int64 (n,) and float (n, attributes)."""

@@ -9,8 +9,10 @@ from nacre.engine.checkpoint import write_atomically
 from nacre.engine.run import RunFolder
 from nacre.errors import NacreError
 from nacre.report.entry import entries
+from nacre.report.numbers import numbers
 from nacre.report.samples import samples
-from nacre.report.tables import cards, table, training
+from nacre.report.strips import copies, walks
+from nacre.report.tables import cards, training
 
 __all__ = ["write_report"]
 
@@ -44,7 +46,18 @@ def write_report(runs: Sequence[RunFolder], path: str | Path) -> None:
         section(
             "Samples", samples(every, held), "First what is real, then draws that were not picked, all alike in scale."
         ),
-        section("One yardstick", table(every), "The best in bold, where two numbers were measured in the same way."),
+        section("Between examples", walks(every, held), "Each row walks through the latent space from one to another."),
+        section(
+            "One yardstick",
+            numbers(every),
+            "Numbers compare where they were measured in the same way. The best is bold if its 95 % interval overlaps "
+            "no other; else there is no significant difference. Dashed lines: what real examples reach.",
+        ),
+        section(
+            "Copies?",
+            copies(every),
+            "Above the samples that lie nearest to a training example, below those training examples.",
+        ),
         section(
             "Training",
             training(every),

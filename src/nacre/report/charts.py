@@ -1,12 +1,13 @@
 """Small charts as SVG: lines over steps, points in the plane. Their colours are the page's own variables."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 360, 210
 LEFT, RIGHT, TOP, BOTTOM = 46, 20, 10, 26
+FARTHEST = 25
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,68 @@ def lines(curves: Sequence[Line], title: str) -> str:
         f'<figure class="chart"><figcaption>{escape(title)}</figcaption><div class="legend">{legend}</div>'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(axes)}{inside}</svg>'
         f"</figure>"
+    )
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """One value with its interval.
+
+    Args:
+        label: Whose it is.
+        color: The number of a colour, 0 or more.
+        value: The value.
+        interval: Where it may lie, if that is known.
+    """
+
+    label: str
+    color: int
+    value: float
+    interval: tuple[float, float] | None = None
+
+
+def whiskers(rows: Sequence[Whisker], marks: Mapping[str, float], title: str) -> str:
+    """Values one below the other on one axis with their intervals, and dashed lines at values to hold them against.
+
+    A mark that is so far away that it would press the values together is left to the legend.
+
+    Args:
+        rows: The values; those that are not finite are left out.
+        marks: Other values by name.
+        title: What is drawn, for those who do not see it.
+    """
+    rows = [row for row in rows if math.isfinite(row.value)]
+    ends = [end for row in rows for end in (row.value, *(row.interval or ())) if math.isfinite(end)]
+    if not ends:
+        return ""
+    span = max(ends) - min(ends)
+    near = [m for m in marks.values() if math.isfinite(m)]
+    if span:
+        near = [m for m in near if max(*ends, m) - min(*ends, m) < FARTHEST * span]
+    low, high = limits([*ends, *near])
+    height = 16 * len(rows) + 26
+
+    def across(value: float) -> str:
+        return f"{8 + 284 * (value - low) / (high - low):.1f}"
+
+    drawn = [f'<line class="rule" x1="8" x2="292" y1="{height - 18}" y2="{height - 18}"/>']
+    drawn += [
+        f'<text x="{across(value)}" y="{height - 4}" text-anchor="middle">{short(value)}</text>'
+        for value in ticks(low, high, 4)
+    ]
+    drawn += [f'<line class="mark" x1="{across(m)}" x2="{across(m)}" y1="0" y2="{height - 18}"/>' for m in near]
+    for i, row in enumerate(rows):
+        y, color = 12 + 16 * i, row.color % 8
+        if row.interval is not None:
+            left, right = across(row.interval[0]), across(row.interval[1])
+            drawn.append(f'<path class="stroke{color}" d="M{left} {y}H{right}M{left} {y - 4}v8M{right} {y - 4}v8"/>')
+        drawn.append(
+            f'<circle class="fill{color}" cx="{across(row.value)}" cy="{y}" r="4"><title>{escape(row.label)}</title>'
+            f"</circle>"
+        )
+    return (
+        f'<svg class="whiskers" viewBox="0 0 300 {height}" role="img" aria-label="{escape(title)}">'
+        f"{''.join(drawn)}</svg>"
     )
 
 

@@ -61,14 +61,14 @@ def picture(x: Tensor, spec: Spec, real: Tensor, color: int) -> str:
     return profiles(((x - center) / scale).tolist(), color, low, high)
 
 
-def png(x: Tensor) -> bytes:
-    """A square grid of images with transparent gaps, as a PNG."""
+def png(x: Tensor, across: int | None = None) -> bytes:
+    """A grid of images with transparent gaps, as a PNG: square, or with so many in a row."""
     import numpy as np
     from PIL import Image
 
     from nacre.pictures import grid
 
-    pixels = grid(x)
+    pixels = grid(x, across)
     height, width = x.shape[2:]
     rows, columns = (
         np.arange(side) % (own + 1) < own for side, own in zip(pixels.shape, (height, width), strict=False)

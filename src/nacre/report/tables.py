@@ -1,71 +1,10 @@
-"""The numbers on the page: the table of metrics with its protocols, the curves of training, a card per run."""
+"""The story of each run on the page: the curves of training, and a card with what it cost and how to repeat it."""
 
 from collections.abc import Sequence
 from html import escape
 
-from nacre.metrics.result import Result
 from nacre.report.charts import Line, lines
 from nacre.report.entry import Entry
-
-ARROWS = {"lower": "↓", "higher": "↑", "": ""}
-
-
-def metric_names(every: Sequence[Entry]) -> list[str]:
-    """The metrics that any run was judged by, in order."""
-    return list(dict.fromkeys(name for entry in every for name in entry.results))
-
-
-def table(every: Sequence[Entry]) -> str:
-    """Metrics down, models across, and below the protocol of each."""
-    names = metric_names(every)
-    if not names:
-        return ""
-    heads = "".join(
-        f'<th scope="col"><i class="dot{entry.color % 8}"></i>{escape(entry.label)}</th>' for entry in every
-    )
-    rows, protocols = [], []
-    for name in names:
-        found = {entry.label: entry.results[name] for entry in every if name in entry.results}
-        some = next(iter(found.values()))
-        winners = best(list(found.values()))
-        cells = "".join(cell(found.get(entry.label), winners) for entry in every)
-        title = f"{escape(name.replace('_', ' '))} {ARROWS[some.better]}"
-        rows.append(
-            f'<tr><th scope="row">{title}<small>{escape(some.unit)}</small></th>{cells}<td class="reference">'
-            f"{reference(some)}</td></tr>"
-        )
-        lines_ = dict.fromkeys(str(result.protocol) for result in found.values())
-        protocols += [f"<dt>{escape(name.replace('_', ' '))}</dt>"]
-        protocols += [f"<dd>{escape(line)}</dd>" for line in lines_]
-    body = "".join(rows)
-    return (
-        f'<div class="scroll"><table><thead><tr><td></td>{heads}'
-        f'<th scope="col" class="reference">for comparison</th></tr></thead><tbody>{body}</tbody></table></div>'
-        f"<details open><summary>How each was measured</summary><dl>{''.join(protocols)}</dl></details>"
-    )
-
-
-def cell(result: Result | None, winners: Sequence[Result]) -> str:
-    """One value; a dash where the model cannot be judged so."""
-    if result is None:
-        return '<td class="none">-</td>'
-    value, _, error = str(result).partition(" ± ")
-    text = f"<b>{escape(value)}</b>" if any(result is winner for winner in winners) else escape(value)
-    return f"<td>{text}{f'<small>± {escape(error)}</small>' if error else ''}</td>"
-
-
-def reference(result: Result) -> str:
-    """What the value is to be held against: the same for every model."""
-    return "".join(f"{value:.4g}<small>{escape(name)}</small>" for name, value in result.references.items())
-
-
-def best(results: Sequence[Result]) -> list[Result]:
-    """The best of one metric's results, if at least two have one protocol and all have; ties all count."""
-    if len(results) < 2 or not results[0].better or len({result.protocol for result in results}) > 1:
-        return []
-    values = [result.value for result in results]
-    top = min(values) if results[0].better == "lower" else max(values)
-    return [result for result in results if result.value == top]
 
 
 def training(every: Sequence[Entry]) -> str:
@@ -111,6 +50,8 @@ def card(entry: Entry) -> str:
         "density": model.density,
         "seed": str(config["seed"]),
     }
+    if "best" in config:
+        facts["weights"] = f"of step {config['best']['step']:,}, the best by {config['best']['metric']}"
     rows = "".join(f"<div><dt>{name}</dt><dd>{escape(value)}</dd></div>" for name, value in facts.items())
     return (
         f'<article><h3><i class="dot{entry.color % 8}"></i>{escape(entry.label)}</h3>'

@@ -146,16 +146,18 @@ def conditions(each: Recipe, setting: Setting, lines: list[Line]) -> str:
 
 def spent(line: Line) -> str:
     """The seconds of a line: training, of which processor time if that is known, and evaluation."""
-    seconds = line["seconds"]
-    cpu = f" (CPU {seconds['training_cpu']:.0f} s)" if seconds["training_cpu"] is not None else ""
-    return f"{seconds['training']:.0f} s{cpu} + {seconds['evaluation']:.0f} s"
+    seconds, others = line["seconds"], line["machine"]["others"]
+    known = [f"CPU {seconds['training_cpu']:.0f} s"] if seconds["training_cpu"] is not None else []
+    known += [f"others kept {others:.1f} cores busy"] if others is not None else []
+    within = f" ({', '.join(known)})" if known else ""
+    return f"{seconds['training']:.0f} s{within} + {seconds['evaluation']:.0f} s"
 
 
 def place(line: Line) -> str:
     """The machine, the versions, the commit and the day of a line."""
     machine, versions = line["machine"], line["versions"]
-    others = f" (others kept {machine['others']:.1f} cores busy)" if machine["others"] is not None else ""
-    where = f"{machine['threads']} threads of {machine['processor']}, {machine['device']}{others}"
+    threads = f"{machine['threads']} thread{'s' if machine['threads'] > 1 else ''}"
+    where = f"{threads} of {machine['processor']}, {machine['device']}"
     code = f"commit {line['commit']}{' with changes' if line['dirty'] else ''}, " if line["commit"] else ""
     return f"{where}, torch {versions['torch']}, {code}{line['date'][:10]}"
 

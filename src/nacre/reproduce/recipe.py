@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,10 +32,12 @@ class Bound:
     relative_to: str = ""
 
     def margin(self, value: float) -> float:
-        """How far inside the range a value lies; negative outside, and NaN of a value that is none."""
-        low = value - self.min if self.min is not None else float("inf")
-        high = self.max - value if self.max is not None else float("inf")
-        return low if low < high or low != low else high
+        """How far inside the range a value lies; negative outside, and minus infinity if it is no number."""
+        if math.isnan(value):
+            return -math.inf
+        low = value - self.min if self.min is not None else math.inf
+        high = self.max - value if self.max is not None else math.inf
+        return min(low, high)
 
     def __str__(self) -> str:
         low = f"≥ {self.min:g}" if self.min is not None else ""

@@ -177,11 +177,11 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> dict[str, Any]:
-    """The commit of the checkout, and whether code or recipes differ from it; empty for an installed package."""
+    """The commit of the checkout, and whether the code differs from it; empty for an installed package."""
     if not (CHECKOUT / ".git").exists():
         return {"commit": "", "dirty": False}
     try:
-        changed = git("status", "--porcelain", "--", "src", "recipes")
+        changed = git("status", "--porcelain", "--", "src")
         return {"commit": git("rev-parse", "--short=10", "HEAD"), "dirty": bool(changed)}
     except (OSError, subprocess.CalledProcessError):
         return {"commit": "", "dirty": False}

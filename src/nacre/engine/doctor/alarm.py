@@ -58,8 +58,8 @@ def alarms(records: Iterable[Mapping[str, Any]]) -> list[Alarm]:
 class Ailment:
     """Something that can go wrong, and how to see it.
 
-    An alarm is raised when `patience` checkups in a row have seen it, and not before `share` of the phase's steps and
-    `least` steps of the phase, since much that is ill later on is only young.
+    An alarm is raised when `patience` checkups in a row have seen it. Nothing is looked at before `share` of the
+    phase's steps, since much that would be ill later on is only young.
     """
 
     name: ClassVar[str]
@@ -67,7 +67,6 @@ class Ailment:
     action: ClassVar[str] = "stop"
     patience: ClassVar[int] = 3
     share: ClassVar[float] = 0.0
-    least: ClassVar[int] = 0
 
     def look(self, checkup: "Checkup") -> str:
         """What is wrong, in words with numbers; empty where nothing is, or where the model cannot show it."""

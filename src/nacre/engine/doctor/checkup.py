@@ -24,7 +24,7 @@ from nacre.model import Model, seeded
 if TYPE_CHECKING:
     from nacre.engine.loop import Trainer
 
-MOST, FEWEST = 256, 64
+MOST, FEWEST = 256, 64  # examples of each kind, by the batch size
 TRAINING_ROWS = 2_000
 DIRECTIONS = 128
 SIDE = 16
@@ -142,7 +142,8 @@ class Checkup:
     def __init__(self, trainer: "Trainer", references: References) -> None:
         self.trainer, self.references = trainer, references
         self.model: Model = trainer.model
-        self.step = trainer.step
+        begin = trainer.ends[trainer.phase - 1] if trainer.phase else 0
+        self.done, self.length = trainer.step - begin, trainer.ends[trainer.phase] - begin  # steps of the phase
         with collecting(self.model, self.model.spec.size) as units:
             self.samples = self._samples()
             self.scores = self._scores()
@@ -181,8 +182,9 @@ class Checkup:
 
     def _posterior(self) -> Tensor | None:
         """The posterior's mean for every real example (n, latent)."""
-        look = getattr(self.model, "posterior", None)
-        return None if look is None else self._try(lambda: look(self.references.real)[0])
+        if not hasattr(self.model, "posterior"):
+            return None
+        return self._try(lambda: self.model.features(self.references.real))
 
     def _scores(self) -> Scores | None:
         """What the judge of a game says of training examples, samples and held-out examples."""
@@ -249,7 +251,12 @@ class Checkup:
 
 
 def judge_of(model: Model) -> Callable[[Tensor], Tensor] | None:
-    """What scores examples as real: the model's own `judge(x) -> (n,)`, else its `discriminator` or `critic`."""
+    """What scores examples as real: a model's own `judge(x) -> (n,)`, else a game's `discriminator` or `critic`.
+
+    Elsewhere a discriminator may judge something else, such as codes; models whose density is not implicit have none.
+    """
+    if type(model).density != "implicit":
+        return None
     judge = getattr(model, "judge", None)
     modules = [getattr(model, name, None) for name in ("discriminator", "critic")]
     return judge or next((module for module in modules if isinstance(module, nn.Module)), None)

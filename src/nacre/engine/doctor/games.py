@@ -1,5 +1,7 @@
 """What goes wrong between a generator and its judge."""
 
+from collections import deque
+from statistics import median
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
@@ -11,7 +13,8 @@ if TYPE_CHECKING:
     from nacre.engine.doctor.checkup import Checkup
 
 SPREAD = 0.3
-RISE = 1.25
+LOOKS = 5
+YOUNG = 1_000
 CERTAIN = 15.0
 ACCURATE = 0.97
 CONSTANT = 1e-3
@@ -33,26 +36,29 @@ class ModeCollapse(Ailment):
         "a larger batch"
     )
     action: ClassVar[str] = "roll back"
-    share: ClassVar[float] = 0.2
-    least: ClassVar[int] = 300
 
     def __init__(self) -> None:
-        self.first: float | None = None
+        self.latest: deque[float] = deque(maxlen=LOOKS)
+        self.was_spread = False
 
     def look(self, checkup: "Checkup") -> str:
-        """A spread below 0.3 that has not risen by a quarter since it was first seen to be so."""
-        spread = checkup.spread if checkup.scores is not None else None
-        if spread is None or spread >= SPREAD:
-            self.first = None
+        """A median spread below 0.3 over five checkups that does not rise from the first two to the last two.
+
+        A generator that has never spread is young, and not collapsed, for 1,000 steps and a fifth of the phase.
+        """
+        if checkup.scores is None or checkup.spread is None:
             return ""
-        if self.first is None:
-            self.first = spread
-        elif spread > RISE * self.first + 0.02:
-            self.first = spread
+        self.latest.append(checkup.spread)
+        self.was_spread |= checkup.spread >= SPREAD
+        young = not self.was_spread and (checkup.done < YOUNG or checkup.done < checkup.length / 5)
+        if young or len(self.latest) < LOOKS or median(self.latest) >= SPREAD:
+            return ""
+        first, second, *_, second_last, last = self.latest
+        if second_last + last > 1.25 * (first + second) + 0.1:
             return ""
         return (
-            f"the spread of {checkup.references.n} samples is {spread:.2f} of that of as many real examples "
-            f"(healthy: above {SPREAD})"
+            f"the spread of {checkup.references.n} samples is {median(self.latest):.2f} of that of as many real "
+            f"examples (median of {LOOKS} checkups; healthy: above {SPREAD})"
         )
 
 

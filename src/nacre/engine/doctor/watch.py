@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CHECKUPS = 40
 SPACING = 100
 BUDGET = 0.02
+FIRST = 0.01  # seconds that the first checkup is taken to need
 AILMENTS: tuple[type[Ailment], ...] = (
     NonFinite,
     Exploding,
@@ -52,7 +53,7 @@ class Doctor(Callback):
 
     def __init__(self, act: bool = False, every: int = 0, budget: float = BUDGET) -> None:
         self.act, self.every, self.budget = act, every, budget
-        self.spent = 0.0
+        self.spent, self.last = 0.0, FIRST
 
     def start(self, trainer: "Trainer") -> None:
         """Choose the steps of the checkups."""
@@ -75,10 +76,11 @@ class Doctor(Callback):
         if trainer.model.device.type == "cuda":
             torch.cuda.synchronize()  # what is still to be computed is not the doctor's time
         start = time.perf_counter()
-        if not self.act and self.spent > self.budget * (start - self.began):
+        if not self.act and self.spent + self.last > self.budget * (start - self.began):
             return
         self._look(trainer)
-        self.spent += time.perf_counter() - start
+        self.last = time.perf_counter() - start
+        self.spent += self.last
 
     def _enter(self, trainer: "Trainer") -> None:
         self._recover(trainer, set())
@@ -88,15 +90,13 @@ class Doctor(Callback):
 
     def _look(self, trainer: "Trainer") -> None:
         if self.references is None:
-            n = min(MOST, max(FEWEST, 2 * trainer.training.batch_size))
+            n = min(MOST, max(FEWEST, trainer.training.batch_size))
             self.references = References(trainer.data, n, trainer.model.device)
         checkup = Checkup(trainer, self.references)
-        begin = trainer.ends[trainer.phase - 1] if trainer.phase else 0
-        done, length = trainer.step - begin, trainer.ends[trainer.phase] - begin
         ill: set[str] = set()
         raised: list[Alarm] = []
         for ailment in self.ailments:
-            if done < ailment.least or done < ailment.share * length:
+            if checkup.done < ailment.share * checkup.length:
                 continue
             seen = ailment.look(checkup)
             if not seen:
@@ -128,25 +128,26 @@ class Doctor(Callback):
         trainer.emit({"step": trainer.step, "doctor": alarm.to_dict()})
 
     def _treat(self, trainer: "Trainer", alarm: Alarm) -> None:
-        if alarm.action == "stop" or self.good is None:
-            trainer.end(f"the doctor stopped training at step {trainer.step} ({alarm.name})")
-            return
-        restore(trainer, self.good)
-        trainer.end(
-            f"the doctor ended training at step {trainer.step} ({alarm.name}) and put the weights of step "
-            f"{self.good['step']} back",
-            save=False,
-        )
+        stopped = f"the doctor stopped training at step {trainer.step} ({alarm.name})"
+        if alarm.action == "stop":
+            trainer.end(stopped)
+        elif trainer.best and trainer.best.step:  # which the trainer then takes by itself
+            trainer.end(stopped, save=False)
+        elif self.good is not None:
+            restore(trainer, self.good)
+            trainer.end(f"{stopped} and put the weights of step {self.good['step']} back", save=False)
+        else:
+            trainer.end(f"{stopped}; there is no healthy step to go back to")
 
     def failed(self, trainer: "Trainer", error: DivergedError) -> bool:
         """A loss is no longer finite: say so, and with `act` go back to the last healthy weights."""
         ailment = NonFinite()
         alarm = Alarm(ailment.name, trainer.step + 1, str(error).partition(";")[0], ailment.advice, ailment.action)
         self._raise(trainer, alarm)
-        if self.act and self.good is not None:
-            self._treat(trainer, alarm)
-            return True
-        return False
+        if not self.act or (self.good is None and not (trainer.best and trainer.best.step)):
+            return False
+        self._treat(trainer, alarm)
+        return True
 
 
 def snapshot(trainer: "Trainer") -> dict[str, Any]:

@@ -76,7 +76,7 @@ class CVAE(VAE):
             spec, latent, hidden, channels, network, likelihood, beta=beta, kl_warmup=kl_warmup, activation=activation
         )
         share(hiding=hiding)
-        self.conditions = Conditions(spec, hiding)
+        self.conditions = self.told(spec, hiding)
         told = self.conditions.width
         self.latents = Told(latent, told)
         self.latent = latent
@@ -85,6 +85,10 @@ class CVAE(VAE):
             spec, latent + told, hidden, channels, network, activation, self.likelihood.outputs
         )
         self.maps = coder.is_conv(spec, network)
+
+    def told(self, spec: Spec, hiding: float) -> Conditions:
+        """What the model is told of an example."""
+        return Conditions(spec, hiding)
 
     def begin(self, data: Data) -> None:
         """Take the attributes' units and remember conditions to draw from."""

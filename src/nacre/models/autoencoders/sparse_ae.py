@@ -83,22 +83,14 @@ class SparseAE(Model):
         at_least(1, latent=latent, k=k, wider=wider, dead_after=dead_after)
         at_least(0, revival=revival, weight=weight)
         start_k = start_k or min(4 * k, latent)
-        if not k <= start_k <= latent:
+        if sparsity == "top-k" and not k <= start_k <= latent:
             raise NacreError(f"k is {k} and start_k {start_k}; choose k <= start_k <= latent ({latent}).")
-        if k * wider > latent:
-            raise NacreError(
-                f"wider is {wider}, so that {k * wider:g} of {latent} units are kept; choose a smaller one."
-            )
+        if sparsity == "top-k" and k * wider > latent:
+            raise NacreError(f"k is {k} and wider {wider:g}, so that more than all {latent} units are kept; lower one.")
         if not 0 < rate < 1:
             raise NacreError(f"rate is {rate}; it must lie between 0 and 1.")
-        self.latent, self.k, self.start_k, self.encoded_k = latent, k, start_k, round(k * wider)
-        self.sparsity, self.revival, self.dead_after, self.rate, self.weight = (
-            sparsity,
-            revival,
-            dead_after,
-            rate,
-            weight,
-        )
+        self.latent, self.sparsity, self.revival, self.dead_after = latent, sparsity, revival, dead_after
+        self.k, self.start_k, self.encoded_k, self.rate, self.weight = k, start_k, round(k * wider), rate, weight
         self.rows = Rows(spec)
         self.encoder = layers([spec.size, latent], "sigmoid" if sparsity == "kl" else "identity")
         self.decoder = Tied(self.encoder, "identity")
