@@ -5,13 +5,14 @@ clock's, so that a busy machine disturbs less. The doctor is made to keep every 
 """
 
 import argparse
-import json
 import statistics
 import time
+from pathlib import Path
+from typing import Any
 
-import machine
 import torch
 
+import machine
 import nacre
 from nacre.engine.callbacks import Callback
 from nacre.engine.doctor.watch import Doctor
@@ -29,13 +30,15 @@ class Stopwatch(Callback):
     def __init__(self, doctor: Doctor) -> None:
         self.doctor, self.seconds = doctor, 0.0
 
-    def start(self, trainer: object) -> None:
-        self.doctor.start(trainer)  # pyright: ignore[reportArgumentType]
+    def start(self, trainer: Any) -> None:
+        """Choose the steps as the doctor does."""
+        self.doctor.start(trainer)
         self.every = self.doctor.every
 
-    def step(self, trainer: object) -> None:
+    def step(self, trainer: Any) -> None:
+        """Time a checkup."""
         start = time.process_time()
-        self.doctor.step(trainer)  # pyright: ignore[reportArgumentType]
+        self.doctor.step(trainer)
         self.seconds += time.process_time() - start
 
 
@@ -54,6 +57,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1_000, help="of every block")
     parser.add_argument("--run", type=int, default=10_000, help="steps of the run whose checkup spacing is used")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=Path, help="append the results to this file")
     arguments = parser.parse_args()
     data = nacre.load_data(arguments.data)
     every = max(100, arguments.run // 40)
@@ -67,21 +71,17 @@ def main() -> None:
                 seconds[doctor] = train(task, data, arguments.steps, [watch] if doctor else [])
                 own += [watch.seconds / (seconds[doctor] - watch.seconds)] if doctor else []
             ratios.append(seconds[True] / seconds[False] - 1)
-        print(
-            json.dumps(
-                {
-                    "task": task,
-                    "data": arguments.data,
-                    "every": every,
-                    "added": round(statistics.median(ratios), 4),
-                    "own_calls": round(statistics.median(own), 4),
-                    "rounds": arguments.rounds,
-                    "steps": arguments.steps,
-                    **machine.describe(),
-                }
-            ),
-            flush=True,
-        )
+        line = {
+            "benchmark": "doctor",
+            "task": task,
+            "data": arguments.data,
+            "every": every,
+            "added": round(statistics.median(ratios), 4),
+            "own_calls": round(statistics.median(own), 4),
+            "rounds": arguments.rounds,
+            "steps": arguments.steps,
+        }
+        machine.report({**line, **machine.here()}, arguments.out)
 
 
 if __name__ == "__main__":

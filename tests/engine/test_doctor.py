@@ -74,7 +74,6 @@ HEALTHY = [
     ("wgan-gp", "digits", 500, {"hidden": (64, 64), "n_critic": 2}),
     ("dcgan", "digits", 500, {"channels": 8}),
     ("vae", "digits", 1_000, {"hidden": (64,)}),
-    ("vae", "ring", 1_000, {"hidden": (64,)}),
     ("ae", "digits", 1_000, {"hidden": (64,)}),
     ("stacked-ae", "digits", 1_200, {"hidden": (48, 16)}),
     ("rbm", "digits", 1_000, {"hidden": 64}),
@@ -237,3 +236,19 @@ def test_checkups_keep_to_their_budget(monkeypatch):
         for _ in range(1000):
             doctor.step(trainer)
         assert len(looks) == 1000 if act else 0 < 2 * len(looks) <= 0.02 * 1100
+
+
+def test_the_page_lists_the_alarms():
+    from types import SimpleNamespace
+
+    from nacre.report.tables import doctor
+
+    alarm = Alarm("mode collapse", 1_300, "the spread is 0.1 < 0.3", "wgan-gp", "roll back", over=2_000)
+    entry = SimpleNamespace(
+        label="gan", log=[{"step": 1_500, "losses": {}}, {"step": 1_500, "doctor": alarm.to_dict()}]
+    )
+    text = doctor([entry])
+    assert (
+        "gan: mode collapse from step 1,300 to 2,000" in text and "0.1 &lt; 0.3. What usually helps: wgan-gp." in text
+    )
+    assert doctor([SimpleNamespace(label="gan", log=[])]) == ""

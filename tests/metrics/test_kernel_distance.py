@@ -40,21 +40,31 @@ def test_subsets_are_drawn_from_both_and_seeded():
 
 def test_the_interval_covers_the_value_of_much_more_data():
     generator = torch.Generator().manual_seed(0)
-    truth = discrepancy(torch.randn(4000, 3, generator=generator), 0.4 + torch.randn(4000, 3, generator=generator))
+    much = torch.randn(1500, 3, generator=generator), 0.4 + torch.randn(1500, 3, generator=generator)
     hits = 0
     for _ in range(20):
         real = nacre.load_data(torch.randn(200, 3, generator=generator))
         real.spec = nacre.load_data(torch.tensor([[-1.0], [1.0]]).expand(2, 3)).spec  # unit scale: values as they are
         samples = 0.4 + torch.randn(200, 3, generator=generator)
         (result,) = nacre.evaluate(samples, real, ["kernel_distance"], features="pixels", quick=True)
+        scale = float(real.x.square().mean()) ** 0.5
+        truth = discrepancy(much[0] / scale, much[1] / scale)
         hits += result.interval[0] < truth < result.interval[1]
     assert hits >= 17
 
 
 def test_the_protocol_and_the_lines(vae):
     (result,) = nacre.evaluate(vae, "digits", ["kernel_distance"], n=200, quick=True)
-    assert result.protocol.method == "20 subsets of 100, kernel (x'y/d + 1)^3"
+    assert result.protocol.method == "20 subsets of 100, kernel (x'y/d + 1)^3 at mean square 1"
     assert result.value > result.references["real against real"]
+
+
+def test_a_sampler_of_the_mean_is_seen(digits):
+    x = digits.examples(600).x
+    faded = 0.5 + 0.01 * (x - 0.5)  # small values, of which the bare kernel would see the mean alone
+    means = faded.mean(0).expand(300, -1, -1, -1)
+    (result,) = nacre.evaluate(means, faded, ["kernel_distance"], features="pca")
+    assert result.interval[0] > 10 * abs(result.references["real against real"])
 
 
 def test_too_few_are_refused(digits):

@@ -100,16 +100,15 @@ def evaluate(
     )
     report = Report()
     for module in modules:
-        if metrics is None and getattr(module, "ON_REQUEST", False):
+        if metrics is None and (getattr(module, "ON_REQUEST", False) or (quick and not module.CHEAP)):
             continue
-        obstacle = module.obstacle(context)
-        if obstacle and metrics is not None:
-            name = module.__name__.rpartition(".")[2]
-            raise NacreError(f"{context.model.registered_name()} cannot be judged by {name} here: {obstacle}.")
-        if not obstacle and (module.CHEAP or not quick or metrics is not None):
-            began = time.perf_counter()
+        began = time.perf_counter()
+        if not (obstacle := module.obstacle(context)):
             results = Report(module.measure(context))
             report.extend(results.timed(time.perf_counter() - began))
+        elif metrics is not None:
+            name = module.__name__.rpartition(".")[2]
+            raise NacreError(f"{context.model.registered_name()} cannot be judged by {name} here: {obstacle}.")
     return report
 
 

@@ -92,14 +92,19 @@ class Context:
         return min(self.n, max(len(self.real), FEWEST_GENERATED))
 
     @cached_property
-    def generated(self) -> Tensor:
-        """The samples to judge, shape (size, *shape), or as many as were given."""
-        return self.sample(self.size, self.seed)[0]
+    def drawn(self) -> Batch:
+        """The samples to judge, with the labels `y` and attributes `a` they were asked for, if any."""
+        return self.sample(self.size, self.seed)
 
     @cached_property
+    def generated(self) -> Tensor:
+        """The samples to judge, shape (size, *shape), or as many as were given."""
+        return self.drawn.x
+
+    @property
     def generated_labels(self) -> Tensor | None:
         """The labels that the samples were asked to have, int64; None for a model that takes none."""
-        return self.sample(self.size, self.seed)[1]
+        return self.drawn.get("y")
 
     @property
     def conditional(self) -> bool:
@@ -108,28 +113,32 @@ class Context:
             return self.model.given.y is not None
         return "labels" in inspect.signature(type(self.model).sample).parameters
 
-    def sample(self, n: int, seed: int) -> tuple[Tensor, Tensor | None]:
-        """N samples on the CPU with the labels they were asked for, which have the shares of the training labels.
+    def sample(self, n: int, seed: int) -> Batch:
+        """N samples `x` on the CPU with the labels `y` and attributes `a` they were asked for.
+
+        These are those of random training examples, as often as they occur there.
 
         Raises:
             NacreError: A sample is not finite.
         """
-        labels: Tensor | None = None
+        asked: dict[str, Tensor] = {}
         if isinstance(self.model, Given):
             x, labels = self.model.sample(n, seed=seed), self.model.labels(n, seed)
-        elif self.conditional and (self.train.y is not None or self.train.a is not None):
+            asked = {} if labels is None else {"y": labels}
+        elif self.conditional:
             with seeded(seed):
                 index = torch.randint(len(self.train), (n,))
-            labels, attributes = (None if v is None else v.cpu()[index] for v in (self.train.y, self.train.a))
-            asked = {"labels": labels, "attributes": attributes}
-            x = self.model.sample(n, seed=seed, **{name: value for name, value in asked.items() if value is not None})
+            told = {"y": self.train.y, "a": self.train.a}
+            asked = {name: values.cpu()[index] for name, values in told.items() if values is not None}
+            keywords = {"y": "labels", "a": "attributes"}
+            x = self.model.sample(n, seed=seed, **{keywords[name]: values for name, values in asked.items()})
         else:
             x = self.model.sample(n, seed=seed)
         x = x.cpu().float()
         missing = x.isnan() if self.data.spec.mixed else torch.zeros_like(x, dtype=torch.bool)
         if not (torch.isfinite(x) | missing).all():
             raise NacreError("the model's samples hold NaN or infinite values; train it anew with a smaller lr.")
-        return x, labels
+        return Batch(x=x, **asked)
 
     @property
     def extractor(self) -> "Extractor":

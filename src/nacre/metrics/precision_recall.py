@@ -31,28 +31,20 @@ def measure(context: Context) -> list[Result]:
     lines = {"real against real": precision_recall(*embedded.even(*compared.floor, context.seed))}
     if not context.quick:
         lines["noisy reals"] = precision_recall(*embedded.even(*compared.noisy, context.seed))
-    protocol = compared.protocol(f"k = {NEIGHBOURS}", len(real))
-    warnings = compared.warnings
+    values = precision_recall(real, generated)
     return [
         Result(
             name,
-            value,
+            values[i],
             f"share of {of}",
             "higher",
-            protocol,
-            of_share(value, len(real)),
-            references={line: values[i] for line, values in lines.items()},
-            warnings=warnings,
+            compared.protocol(f"k = {NEIGHBOURS}", len(real)),
+            of_share(values[i], len(real)),
+            references={line: pair[i] for line, pair in lines.items()},
+            warnings=compared.warnings,
             details={**compared.details, "interval": f"Wilson, of {of}, the others as given"},
         )
-        for i, (name, of, value) in enumerate(
-            zip(
-                ("precision", "recall"),
-                ("the samples", "the real examples"),
-                precision_recall(real, generated),
-                strict=True,
-            )
-        )
+        for i, (name, of) in enumerate([("precision", "the samples"), ("recall", "the real examples")])
     ]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
+from nacre.engine.doctor import alarms
 from nacre.report.charts import Line, lines
 from nacre.report.entry import Entry
 
@@ -30,7 +31,20 @@ def training(every: Sequence[Entry]) -> str:
             points = [(r["step"], r["metrics"][name]) for r in logged[entry.label] if name in r["metrics"]]
             curves += [Line(entry.label, entry.color, *zip(*points, strict=True))] if points else []
         charts.append(lines(curves, name.replace("_", " ")))
-    return f'<div class="charts">{"".join(charts)}</div>' if charts else ""
+    drawn = f'<div class="charts">{"".join(charts)}</div>' if charts else ""
+    return drawn + doctor(every)
+
+
+def doctor(every: Sequence[Entry]) -> str:
+    """What the training doctor saw in each run, since when, and what usually helps; nothing without an alarm."""
+    found = [(entry.label, alarm) for entry in every for alarm in alarms(entry.log)]
+    rows = "".join(
+        f"<dt>{escape(label)}: {escape(alarm.name)} from step {alarm.since:,}"
+        f"{f' to {alarm.over:,}' if alarm.over else ''}</dt>"
+        f"<dd>{escape(alarm.seen)}. What usually helps: {escape(alarm.advice)}.</dd>"
+        for label, alarm in found
+    )
+    return f"<h3>Doctor</h3><dl>{rows}</dl>" if rows else ""
 
 
 def cards(every: Sequence[Entry]) -> str:

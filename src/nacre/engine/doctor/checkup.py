@@ -28,7 +28,7 @@ MOST, FEWEST = 256, 64  # examples of each kind, by the batch size
 TRAINING_ROWS = 2_000
 DIRECTIONS = 128
 SIDE = 16
-CANNOT = (AttributeError, TypeError, ValueError, RuntimeError, NacreError)
+CANNOT = (AttributeError, LookupError, TypeError, ValueError, RuntimeError, NacreError)
 
 
 class Features:
@@ -44,7 +44,7 @@ class Features:
 
     def __init__(self, spec: Spec, device: torch.device) -> None:
         self.spec = spec
-        self.sides = tuple(min(side, SIDE) for side in spec.shape[1:]) if spec.kind == "image" else ()
+        self.sides = (min(spec.shape[1], SIDE), min(spec.shape[2], SIDE)) if spec.kind == "image" else None
         size = spec.shape[0] * self.sides[0] * self.sides[1] if self.sides else spec.size
         generator = torch.Generator().manual_seed(0)
         self.directions = (
@@ -195,7 +195,7 @@ class Checkup:
         def score() -> Scores:
             with batch_statistics(self.model):
                 values = [
-                    None if x is None else judge(x).flatten(1).mean(1).float()
+                    None if x is None else judge(x).reshape(len(x), -1).mean(1).float()
                     for x in (self.references.real, samples, self.references.held)
                 ]
             return Scores(*values)  # pyright: ignore[reportArgumentType]  the first two are given

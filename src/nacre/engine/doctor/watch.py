@@ -15,7 +15,6 @@ from nacre.engine.doctor.games import DeadDiscriminator, ModeCollapse, Overfitte
 from nacre.engine.doctor.gradients import Exploding, NonFinite, Vanishing
 from nacre.engine.doctor.latents import PosteriorCollapse
 from nacre.engine.doctor.units import StuckUnits
-from nacre.engine.play import DivergedError
 
 if TYPE_CHECKING:
     from nacre.engine.loop import Trainer
@@ -139,7 +138,7 @@ class Doctor(Callback):
         else:
             trainer.end(f"{stopped}; there is no healthy step to go back to")
 
-    def failed(self, trainer: "Trainer", error: DivergedError) -> bool:
+    def failed(self, trainer: "Trainer", error: Exception) -> bool:
         """A loss is no longer finite: say so, and with `act` go back to the last healthy weights."""
         ailment = NonFinite()
         alarm = Alarm(ailment.name, trainer.step + 1, str(error).partition(";")[0], ailment.advice, ailment.action)
