@@ -1,6 +1,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -110,7 +111,7 @@ def test_runs_on_arrays_and_points(tmp_path):
         write_report([], tmp_path / "none.html")
 
 
-def result(value, interval=None, better="lower", name="m", **protocol):
+def result(value, interval=None, better: Any = "lower", name="m", **protocol):
     return Result(name, value, better=better, interval=interval, protocol=Protocol(**protocol))
 
 

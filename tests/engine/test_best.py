@@ -1,6 +1,7 @@
 """The best weights by a metric are kept, and training stops when no better ones come."""
 
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ WATCHED = {**OPTIONS, "steps": 10, "eval_every": 2, "best": "elbo", "checkpoint_
 def scripted(monkeypatch):
     """Evaluations whose values are written beforehand, by step; what they measure is not the point here."""
 
-    def script(values, better="higher", name="elbo"):
+    def script(values, better: Any = "higher", name="elbo"):
         def evaluate(model, data, metrics=None, **options):
             torch.rand(3)  # an evaluation may draw
             step = round(float(model.progress) * WATCHED["steps"])

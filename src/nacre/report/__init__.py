@@ -51,7 +51,7 @@ def write_report(runs: Sequence[RunFolder], path: str | Path) -> None:
             "One yardstick",
             numbers(every),
             "Numbers compare where they were measured in the same way. The best is bold if its 95 % interval overlaps "
-            "no other; else there is no significant difference. Dashed lines: what real examples reach.",
+            "no other; else there is no significant difference. Dashed lines: values to hold them against.",
         ),
         section(
             "Copies?",
