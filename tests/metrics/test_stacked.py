@@ -16,8 +16,8 @@ def bars(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Images of one bright column whose place is the label."""
     rng = np.random.default_rng(seed)
     labels = np.arange(n) % 10
-    images = rng.integers(0, 40, (n, 28, 28), dtype=np.uint8)
-    images[np.arange(n), :, 2 * labels + 3] = 255
+    images = rng.integers(0, 40, (n, 14, 14), dtype=np.uint8)
+    images[np.arange(n), :, labels + 2] = 255
     return images, labels
 
 
@@ -42,12 +42,12 @@ def test_every_channel_is_a_digit_of_the_same_part():
         assert isinstance(data, StackedData)
         index = torch.tensor([5, 0, 5])
         batch = data.batch(index)
-        assert batch.x.shape == (3, 3, 28, 28) and batch.x.dtype == torch.float32 and list(batch) == ["x"]
+        assert batch.x.shape == (3, 3, 14, 14) and batch.x.dtype == torch.float32 and list(batch) == ["x"]
         wanted = x[data.table[index].numpy()] / np.float32(255)
         assert np.allclose(batch.x.numpy(), wanted, atol=1e-7)
-    assert (data.spec.kind, data.spec.shape, data.spec.name, data.y) == ("image", (3, 28, 28), "stacked-mnist", None)
-    assert nacre.load_data("stacked-mnist-2").spec.shape == (2, 28, 28)
-    assert nacre.load_data("stacked-mnist", size=14).batch(torch.tensor([1])).x.shape == (1, 3, 14, 14)
+    assert (data.spec.kind, data.spec.shape, data.spec.name, data.y) == ("image", (3, 14, 14), "stacked-mnist", None)
+    assert nacre.load_data("stacked-mnist-2").spec.shape == (2, 14, 14)
+    assert nacre.load_data("stacked-mnist", size=7).batch(torch.tensor([1])).x.shape == (1, 3, 7, 7)
 
 
 def test_the_draws_are_seeded_and_even():
@@ -67,7 +67,7 @@ def test_it_is_data_like_any_other():
     assert torch.equal(data.to("cpu").examples(9, 2).x, data.examples(9, 2).x)
     assert data.storage == torch.uint8 and data.device.type == "cpu"
     model = nacre.train("gan", data, steps=2, hidden=(8,), latent=2, progress=False)
-    assert model.sample(2, seed=0).shape == (2, 3, 28, 28)
+    assert model.sample(2, seed=0).shape == (2, 3, 14, 14)
     with pytest.raises(nacre.NacreError, match="has no split 'validation'; it has train, test"):
         nacre.load_data("stacked-mnist:validation")
 

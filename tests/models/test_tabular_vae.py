@@ -41,7 +41,7 @@ def test_samples_have_the_columns_shares_gaps_and_spikes(run, table):
     job, age, bonus = x.unbind(1)
     shares = job[job.isfinite()].long().bincount(minlength=3) / job.isfinite().sum()
     assert torch.allclose(shares, torch.tensor([0.5, 0.3, 0.2]), atol=0.06)
-    assert job.isnan().float().mean() == pytest.approx(0.1, abs=0.04)
+    assert job.isnan().float().mean() == pytest.approx(0.1, abs=0.06)
     assert (bonus == 0).float().mean() == pytest.approx(0.7, abs=0.06)
     known = age[age.isfinite()]
     assert (known == known.round()).all() and known.min() >= 20 and known.max() <= 64

@@ -67,6 +67,7 @@ class Data:
         self.x, self.y, self.a, self.spec, self.unit = x, y, a, spec, unit
         self.name, self.split, self.splits, self.density, self.notes = name, split, splits, density, notes
         self.size, self.reload, self.label = size, reload, label
+        self.siblings: dict[str, Data] = {}
 
     def __len__(self) -> int:
         return len(self.x)
@@ -152,13 +153,15 @@ class Data:
         return other
 
     def sibling(self, split: str) -> "Data | None":
-        """Another split of the same source on the same device, loaded now; None where there is none.
+        """Another split of the same source on the same device, loaded once; None where there is none.
 
         Data that holds all of its source has no sibling, since none would be disjoint from it.
         """
         if self.reload is None or "all" in (split, self.split) or split not in self.splits:
             return None
-        return self.reload(split=split).to(self.device)
+        if split not in self.siblings:
+            self.siblings[split] = self.reload(split=split)
+        return self.siblings[split].to(self.device)
 
     @cached_property
     def fingerprint(self) -> str:
