@@ -284,7 +284,8 @@ def test_command_line_round_trip(name, tmp_path, capsys):
 def test_names_and_docstring(name):
     """The constructor's keywords are flags of their own, each explained; the page cites its paper."""
     cls = find(name)
-    training = {field.name for field in fields(Training)} | {"out", "resume", "data", "size", "attributes", "label", "dry_run"}
+    training = {field.name for field in fields(Training)}
+    training |= {"out", "resume", "data", "size", "attributes", "label", "dry_run"}
     assert not training & set(hyperparameters(cls))
     doc = inspect.getdoc(cls) or ""
     for keyword in hyperparameters(cls):
