@@ -109,7 +109,7 @@ class Model(nn.Module):
     hparams: dict[str, Any]
     progress: Tensor
     latent: int
-    seen: tuple[str, ...] = ()  # the fingerprints of the data it was trained on
+    trained_on: tuple[str, ...] = ()  # the fingerprints of the data it was trained on
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
@@ -267,7 +267,7 @@ class Model(nn.Module):
             "model": self.registered_name(),
             "hparams": self.hparams,
             "spec": self.spec.to_dict(),
-            "seen": list(self.seen),
+            "trained_on": list(self.trained_on),
             "nacre": __version__,
         }
         state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
@@ -292,7 +292,7 @@ class Model(nn.Module):
             raise NacreError(f"{folder} holds no config.json; give the folder that save_pretrained wrote.")
         config = json.loads((folder / "config.json").read_text())
         model = build(config)
-        model.seen = tuple(config.get("seen", ()))
+        model.trained_on = tuple(config.get("trained_on", ()))
         model.load_state_dict(load_file(folder / "model.safetensors"))
         return model.eval()
 

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NacreError as error:
         if os.environ.get("RANK", "0") == "0":  # under torchrun every process finds the same mistake
             print(f"nacre: {error}", file=sys.stderr)
+        else:
+            time.sleep(3)  # torchrun ends all when one fails: the one that speaks goes first
         return 2
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         sys.stderr.close()

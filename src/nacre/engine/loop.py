@@ -151,7 +151,8 @@ class Trainer:
         self.average.swap()
         if self.best:
             distributed.broadcast(self.model)
-        self.model.seen = tuple(dict.fromkeys((*self.model.seen, *(d.fingerprint for d in self.streams.values()))))
+        fingerprints = [source.fingerprint for source in self.streams.values()]
+        self.model.trained_on = tuple(dict.fromkeys([*self.model.trained_on, *fingerprints]))
         if folder and self.rank == 0:
             folder.finish(self)
         distributed.barrier()

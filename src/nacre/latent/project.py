@@ -132,7 +132,8 @@ def _descend(
     for _ in range(steps):
         with torch.enable_grad():
             distances = distance(z)
-            (z.grad,) = torch.autograd.grad(distances.sum(), z, allow_unused=True)
+            if distances.requires_grad:
+                (z.grad,) = torch.autograd.grad(distances.sum(), z, allow_unused=True)
         if z.grad is None:
             raise NacreError("this model's decoder gives its code no gradient to follow; encode the examples instead.")
         optimizer.step()

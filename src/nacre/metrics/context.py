@@ -163,7 +163,7 @@ class Context:
     @property
     def seen(self) -> str:
         """How the held data relate to training, in brackets; empty for held-out data."""
-        if self.held.split == "train" or self.held.fingerprint in getattr(self.model, "seen", ()):
+        if self.held.split == "train" or self.held.fingerprint in self.model.trained_on:
             return " (seen in training)"
         return " (perhaps seen in training)" if self.held.split == "all" else ""
 
