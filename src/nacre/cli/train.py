@@ -153,7 +153,8 @@ def train(
         trainer.run(resume)
         if distributed.rank() == 0:
             done = f"{trainer.step} steps in {trainer.seconds:.0f} s"
-            print(f"{folder}: {done}; see it with: nacre sample {folder}", file=sys.stderr)
+            verb = "sample" if model.can("sample") else "reconstruct"
+            print(f"{folder}: {done}; see it with: nacre {verb} {folder}", file=sys.stderr)
     finally:
         distributed.stop()
 
