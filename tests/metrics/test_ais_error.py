@@ -8,12 +8,12 @@ import torch
 import nacre
 from nacre.errors import NacreError
 from nacre.metrics import ais_error
-from nacre.metrics.partition import ais_both_ways
+from nacre.metrics.partition import ais_log_partition
 
 
 def judged(monkeypatch, hidden: int, scale: float, temperatures: int):
     """The result for a machine of random weights on the digits."""
-    monkeypatch.setattr(ais_error, "ais_both_ways", partial(ais_both_ways, temperatures=temperatures))
+    monkeypatch.setattr(ais_error, "ais_log_partition", partial(ais_log_partition, temperatures=temperatures))
     torch.manual_seed(0)
     model = nacre.create("rbm", nacre.load_data("digits").spec, hidden=hidden)
     with torch.no_grad():

@@ -98,7 +98,7 @@ def test_a_machine_is_scored_with_the_exact_constant(rbm, digits):
 def test_an_annealed_machine_gives_both_directions_and_their_gap(rbm, digits, monkeypatch):
     exact = evaluate(rbm, digits, ["log_likelihood"])[0]
     monkeypatch.setattr(partition, "ENUMERABLE", 4)
-    monkeypatch.setattr(partition, "ais_both_ways", partial(partition.ais_both_ways, temperatures=1_000))
+    monkeypatch.setattr(partition, "ais_log_partition", partial(partition.ais_log_partition, temperatures=1_000))
     found, gap = evaluate(rbm, digits, ["log_likelihood"])
     assert found.value == pytest.approx(exact.value, abs=0.1)
     (reverse,) = found.references.values()
@@ -111,7 +111,7 @@ def test_an_annealed_machine_gives_both_directions_and_their_gap(rbm, digits, mo
 
 
 def test_a_wide_gap_and_few_chains_are_warned_of(digits, monkeypatch):
-    monkeypatch.setattr(partition, "ais_both_ways", partial(partition.ais_both_ways, chains=20, temperatures=2))
+    monkeypatch.setattr(partition, "ais_log_partition", partial(partition.ais_log_partition, chains=20, temperatures=2))
     machine = nacre.create("rbm", digits.spec, hidden=64)
     torch.nn.init.normal_(machine.machine.weight, std=1.0, generator=torch.Generator().manual_seed(0))
     found, gap = evaluate(machine, digits, ["log_likelihood"], n=50)

@@ -14,20 +14,28 @@ def held_out(run: str, source: str = "") -> "Data":
     Raises:
         NacreError: The run was trained on an array, which only its owner has.
     """
+    data = own_data(run, source)
+    return data if source else data.sibling("test") or data
+
+
+def own_data(run: str, source: str = "") -> "Data":
+    """The data asked for, or those that the run was trained on.
+
+    Raises:
+        NacreError: The run was trained on an array, which only its owner has.
+    """
     from nacre.data.sources import load_data
     from nacre.engine.run import RunFolder
 
     if source:
         return load_data(source)
-    config = RunFolder(run).config
-    recorded = config["data"]["data"]
+    recorded = RunFolder(run).config["data"]["data"]
     if not recorded["name"]:
         raise NacreError(f"{run} was trained on an array, which was not stored; name the data to use.")
-    data = load_data(
+    return load_data(
         recorded["name"],
         split=recorded["split"],
         size=recorded["size"],
         attributes=recorded.get("attributes", ()),
         label=recorded.get("label", ""),
     )
-    return data.sibling("test") or data

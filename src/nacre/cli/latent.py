@@ -32,12 +32,12 @@ def some_codes(model: "Model", run: str, n: int, seed: int, data: str = "") -> "
 @cache
 def training(run: str, data: str = "") -> "Data":
     """The training split of the run's own data, or, where it was trained on an array, of the data given."""
-    from nacre.cli.input import held_out
+    from nacre.cli.input import own_data
     from nacre.engine.run import RunFolder
 
     own = RunFolder(run).config["data"]["data"]["name"]
-    source = held_out(run, "" if own else data)
-    return source.sibling("train") or source
+    source = own_data(run, "" if own else data)
+    return source if source.split == "train" else source.sibling("train") or source
 
 
 def show(walks: "Tensor", model: "Model", default: Path, grid: Path | None, animation: Path | None) -> None:

@@ -95,12 +95,9 @@ def parts(folder: RunFolder, data: str) -> tuple[Data, Data]:
     """
     import torch
 
-    from nacre.data.sources import load_data
+    from nacre.cli.input import own_data
 
-    recorded = folder.config["data"]["data"]
-    if not data and not recorded["name"]:
-        raise NacreError(f"{folder.path} was trained on an array, which was not stored; name labelled data by --data.")
-    source = load_data(data) if data else load_data(recorded["name"], split=recorded["split"], size=recorded["size"])
+    source = own_data(str(folder.path), data)
     if source.y is None:
         raise NacreError(f"{source.name} has no labels; name labelled data by --data.")
     test = source.sibling("test")

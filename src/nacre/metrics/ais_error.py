@@ -3,7 +3,7 @@
 from nacre.metrics.context import Context
 from nacre.metrics.intervals import around
 from nacre.metrics.log_likelihood import data_base, is_machine, plain_weights
-from nacre.metrics.partition import ENUMERABLE, ais_both_ways, exact_log_partition
+from nacre.metrics.partition import ENUMERABLE, ais_log_partition, exact_log_partition
 from nacre.metrics.result import Result
 
 CHEAP = False
@@ -28,7 +28,7 @@ def measure(context: Context) -> list[Result]:
         Salakhutdinov, Murray. On the quantitative analysis of deep belief networks. 2008.
     """
     weight, visible_bias, hidden_bias = plain_weights(context.model)
-    estimate = ais_both_ways(
+    estimate = ais_log_partition(
         weight, visible_bias, hidden_bias, chains=CHAINS, base=data_base(context), seed=context.seed
     )
     exact = exact_log_partition(weight, visible_bias, hidden_bias)

@@ -80,7 +80,7 @@ def log_partition(
     if min(weight.shape) <= ENUMERABLE:
         value = exact_log_partition(weight, visible_bias, hidden_bias)
         return Partition(value, "exact", upper=value)
-    return ais_both_ways(weight, visible_bias, hidden_bias, base=base, seed=seed)
+    return ais_log_partition(weight, visible_bias, hidden_bias, base=base, seed=seed)
 
 
 def exact_log_partition(weight: Tensor, visible_bias: Tensor, hidden_bias: Tensor, chunk: int = 4096) -> float:
@@ -122,10 +122,13 @@ def ais_log_partition(
     temperatures: int = TEMPERATURES,
     seed: int = 0,
     base: Tensor | None = None,
+    start: Tensor | None = None,
 ) -> Partition:
-    """Log Z by annealing from independent units to the machine; on average it is too low, never too high.
+    """Log Z by annealing from independent units to the machine and back; too low, and too high, on average.
 
     p_t(v) ~ exp((1 - t) v'a + t v'b) prod_j (1 + exp(t (c_j + (v'W)_j))), t from 0 to 1, one Gibbs step at each t.
+    The way back brackets log Z as far as it begins at the machine's distribution; where no chain mixes both can miss
+    the same mode.
 
     Args:
         weight: W (visible, hidden).
@@ -135,81 +138,21 @@ def ais_log_partition(
         temperatures: Steps from 0 to 1, 1 or more.
         seed: Of the chains.
         base: a (visible,); by default b.
+        start: Samples of the machine (chains, visible) for the way back; by default those that the way there ends at,
+            drawn again by their weights.
 
     Reference:
         Neal. Annealed importance sampling. 2001. Salakhutdinov, Murray. On the quantitative analysis of deep belief
-        networks. 2008, section 4.
-    """
-    path = Path(weight, visible_bias, hidden_bias, base)
-    with seeded(seed):
-        log_weights, _ = path.forward(chains, temperatures)
-    return path.partition(log_weights, f"by AIS, {settings(chains, temperatures)}", 1)
-
-
-@torch.no_grad()
-def reverse_ais_log_partition(
-    weight: Tensor,
-    visible_bias: Tensor,
-    hidden_bias: Tensor,
-    chains: int = CHAINS,
-    temperatures: int = TEMPERATURES,
-    seed: int = 0,
-    base: Tensor | None = None,
-    start: Tensor | None = None,
-) -> Partition:
-    """Log Z by annealing from the machine's own samples back to independent units; on average it is too high.
-
-    Together with `ais_log_partition` it brackets log Z, as far as the chains begin at the machine's distribution.
-
-    Args:
-        weight: W (visible, hidden).
-        visible_bias: b (visible,).
-        hidden_bias: c (hidden,).
-        chains: Independent runs, 2 or more.
-        temperatures: Steps from 1 to 0, 1 or more.
-        seed: Of the chains.
-        base: a (visible,); by default b.
-        start: Samples of the machine (chains, visible); by default those that forward annealing ends at, drawn again
-            by their weights.
-
-    Reference:
-        Burda, Grosse, Salakhutdinov. Accurate and conservative estimates of MRF log-likelihood using reverse
-        annealing. 2015. Grosse, Ghahramani, Adams. Sandwiching the marginal likelihood using bidirectional Monte
-        Carlo. 2015.
-    """
-    path = Path(weight, visible_bias, hidden_bias, base)
-    with seeded(seed):
-        start = drawn_again(*path.forward(chains, temperatures)) if start is None else start.to(path.weight)
-        log_weights, _ = path.anneal(start, 1, 0, temperatures)
-    return path.partition(log_weights, f"by reverse AIS, {settings(chains, temperatures)}", -1)
-
-
-@torch.no_grad()
-def ais_both_ways(
-    weight: Tensor,
-    visible_bias: Tensor,
-    hidden_bias: Tensor,
-    chains: int = CHAINS,
-    temperatures: int = TEMPERATURES,
-    seed: int = 0,
-    base: Tensor | None = None,
-) -> Partition:
-    """Log Z by forward annealing, and its upper bound by reverse annealing from where the forward chains end.
-
-    Args:
-        weight: W (visible, hidden).
-        visible_bias: b (visible,).
-        hidden_bias: c (hidden,).
-        chains: Independent runs, 2 or more.
-        temperatures: Steps from 0 to 1, 1 or more.
-        seed: Of the chains.
-        base: a (visible,); by default b.
+        networks. 2008, section 4. Burda, Grosse, Salakhutdinov. Accurate and conservative estimates of MRF
+        log-likelihood using reverse annealing. 2015. Grosse, Ghahramani, Adams. Sandwiching the marginal likelihood
+        using bidirectional Monte Carlo. 2015.
     """
     path = Path(weight, visible_bias, hidden_bias, base)
     with seeded(seed):
         log_weights, v = path.forward(chains, temperatures)
-        back, _ = path.anneal(drawn_again(log_weights, v), 1, 0, temperatures)
-    found = path.partition(log_weights, f"by AIS, {settings(chains, temperatures)}", 1)
+        start = drawn_again(log_weights, v) if start is None else start.to(path.weight)
+        back, _ = path.anneal(start, 1, 0, temperatures)
+    found = path.partition(log_weights, f"by AIS, {chains} chains, {temperatures:,} temperatures", 1)
     reverse = path.partition(back, "", -1)
     return replace(found, upper=reverse.value, upper_sd=reverse.sd)
 
@@ -274,11 +217,6 @@ class Path:
 def drawn_again(log_weights: Tensor, v: Tensor) -> Tensor:
     """As many states drawn with their weights (chains,), shape (chains, visible)."""
     return v[torch.multinomial(log_weights.softmax(0), len(v), replacement=True)]
-
-
-def settings(chains: int, temperatures: int) -> str:
-    """The settings of annealing for protocols."""
-    return f"{chains} chains, {temperatures:,} temperatures"
 
 
 def bernoulli(logits: Tensor) -> Tensor:

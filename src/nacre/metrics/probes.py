@@ -77,14 +77,14 @@ def fit_linear(
         [weight, bias], max_iter=steps, tolerance_grad=tolerance, tolerance_change=0.0, line_search_fn="strong_wolfe"
     )
 
-    def closure() -> Tensor:
+    def closure() -> float:
         optimizer.zero_grad()
         total = loss(x @ weight + bias, y) + strength / 2 * weight.square().sum()
         total.backward()
-        return total
+        return float(total.detach())
 
     with torch.enable_grad():
-        optimizer.step(closure)  # type: ignore[arg-type]
+        optimizer.step(closure)
     return weight.detach(), bias.detach()
 
 

@@ -1,6 +1,7 @@
 """The latent distributions of variational autoencoders: q(z|x) by the encoder's outputs h, and the prior p(z)."""
 
 import math
+from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 import torch
@@ -14,7 +15,7 @@ from nacre.losses.likelihoods import gaussian_log_density
 Name = Literal["normal", "log-normal", "categorical", "bernoulli"]
 
 
-class Latents(nn.Module):
+class Latents(nn.Module, ABC):
     """A distribution of z for every example, independent over units.
 
     Args:
@@ -29,29 +30,29 @@ class Latents(nn.Module):
         super().__init__()
         self.units = self.width = self.size = units
 
+    @abstractmethod
     def draw(self, h: Tensor, progress: Tensor) -> Tensor:
         """Z for training, with a gradient into h: (n, width) -> (n, size). `progress` runs from 0 to 1."""
-        raise NotImplementedError
 
+    @abstractmethod
     def draw_exactly(self, h: Tensor) -> Tensor:
         """Z from q(z|x) itself, for evaluation: (n, width) -> (n, size)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def kl(self, h: Tensor) -> Tensor:
         """KL(q(z|x) || p(z)) in nats by unit: (n, width) -> (n, units)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def log_ratio(self, z: Tensor, h: Tensor) -> Tensor:
         """Log p(z) - log q(z|x) of exact draws: (n, size), (n, width) -> (n,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def code(self, h: Tensor) -> Tensor:
         """The mean of q(z|x), or its median for a skewed one: (n, width) -> (n, size)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def prior(self, n: int, device: torch.device) -> Tensor:
         """N draws from p(z), shape (n, size)."""
-        raise NotImplementedError
 
 
 class Normal(Latents):

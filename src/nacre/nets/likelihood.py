@@ -1,5 +1,6 @@
 """The last layer of a probabilistic decoder: a distribution over the data's values."""
 
+from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 import torch
@@ -27,7 +28,7 @@ Name = Literal[
 ]
 
 
-class Likelihood(nn.Module):
+class Likelihood(nn.Module, ABC):
     """A distribution over the values of an example, given the decoder's outputs h.
 
     Args:
@@ -49,13 +50,13 @@ class Likelihood(nn.Module):
             )
         self.shape = spec.shape
 
+    @abstractmethod
     def nll(self, h: Tensor, x: Tensor) -> Tensor:
         """-log p(x | h) in nats, shape (n,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def mean(self, h: Tensor) -> Tensor:
         """E[x | h], shape (n, *shape)."""
-        raise NotImplementedError
 
     def split(self, h: Tensor) -> list[Tensor]:
         """The decoder's outputs (n, ...) as `outputs` tensors of shape (n, *shape)."""

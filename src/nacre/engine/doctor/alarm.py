@@ -1,5 +1,6 @@
 """An alarm, how it is read back from a log, and what an ailment is."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -55,7 +56,7 @@ def alarms(records: Iterable[Mapping[str, Any]]) -> list[Alarm]:
     return found
 
 
-class Ailment:
+class Ailment(ABC):
     """Something that can go wrong, and how to see it.
 
     An alarm is raised when `patience` checkups in a row have seen it. Nothing is looked at before `share` of the
@@ -68,6 +69,6 @@ class Ailment:
     patience: ClassVar[int] = 3
     share: ClassVar[float] = 0.0
 
+    @abstractmethod
     def look(self, checkup: "Checkup") -> str:
         """What is wrong, in words with numbers; empty where nothing is, or where the model cannot show it."""
-        raise NotImplementedError

@@ -1,6 +1,7 @@
 """Gradients that explode or vanish, and numbers that are no longer finite."""
 
 import math
+from abc import abstractmethod
 from statistics import median
 from typing import TYPE_CHECKING, ClassVar
 
@@ -46,9 +47,9 @@ class Measured(Ailment):
                 before.append(gradient)
         return said
 
+    @abstractmethod
     def compare(self, player: str, gradient: float, weights: float, usual: float | None) -> str:
         """What is wrong with this player's gradient."""
-        raise NotImplementedError
 
 
 class Exploding(Measured):

@@ -97,11 +97,7 @@ class AttributeVAE(CVAE):
             labels: As for `sample`.
             attributes: As for `sample`.
         """
-        told = self.conditions.asked(n, labels, attributes)
-        if labels is None and attributes is None:
-            told = self.conditions.drawn(n)
-        z = torch.cat([self.noise(n), self.conditions(n, *told)], 1)
-        return torch.stack(self.decoder.layers(z), 1)
+        return torch.stack(self.decoder.layers(self.asked(n, labels, attributes)), 1)
 
 
 class Layered(nn.Module):

@@ -94,15 +94,9 @@ class CVAE(VAE):
         """Take the attributes' units and remember conditions to draw from."""
         self.conditions.begin(data)
 
-    def negative_elbo(self, batch: Batch) -> dict[str, Tensor]:
-        """-ELBO in nats per example: reconstruction and the (weighted) KL."""
-        h = self.outputs(batch.x, self.conditions.of_batch(batch))
-        z = self.latents.draw(h, self.progress)
-        weight = self.beta * (self.progress / self.kl_warmup).clamp(max=1) if self.kl_warmup else self.beta
-        return {
-            "reconstruction": self.likelihood.nll(self.decoder(z), batch.x).mean(),
-            "kl": weight * self.latents.kl(h).sum(1).mean(),
-        }
+    def posterior_of(self, batch: Batch) -> Tensor:
+        """What the encoder says of a training batch, some of whose conditions are hidden, and these."""
+        return self.outputs(batch.x, self.conditions.of_batch(batch))
 
     def outputs(self, x: Tensor, c: Tensor) -> Tensor:
         """What the encoder says of q(z|x, c), and c beside it: (n, *shape), (n, told) -> (n, 2 latent + told)."""
@@ -137,10 +131,14 @@ class CVAE(VAE):
         Raises:
             NacreError: There is no such class or attribute.
         """
+        return self.likelihood.mean(self.decoder(self.asked(n, labels, attributes)))
+
+    def asked(self, n: int, labels: Labels, attributes: Attributes) -> Tensor:
+        """N draws of z with the conditions asked for, or those of random training examples: what the decoder takes."""
         told = self.conditions.asked(n, labels, attributes)
         if labels is None and attributes is None:
             told = self.conditions.drawn(n)
-        return self.likelihood.mean(self.decoder(torch.cat([self.noise(n), self.conditions(n, *told)], 1)))
+        return torch.cat([self.noise(n), self.conditions(n, *told)], 1)
 
     @inference
     def encode(self, x: Tensor, labels: Labels = None, attributes: Attributes = None) -> Tensor:

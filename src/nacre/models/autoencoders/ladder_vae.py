@@ -84,7 +84,7 @@ class LadderVAE(VAE):
     def negative_elbo(self, batch: Batch) -> dict[str, Tensor]:
         """-ELBO in nats per example: reconstruction and the (weighted) divergence of each layer."""
         z1, lower, upper = self.infer(self.posterior(batch.x))
-        weight = (self.progress / self.kl_warmup).clamp(max=1) if self.kl_warmup else 1.0
+        weight = self.weight()
         return {
             "reconstruction": self.likelihood.nll(self.decoder(z1), batch.x).mean(),
             "kl": weight * lower.sum(1).mean(),

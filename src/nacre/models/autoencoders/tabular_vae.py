@@ -102,10 +102,7 @@ class TabularVAE(CVAE):
         Raises:
             NacreError: There is no such class or attribute.
         """
-        told = self.conditions.asked(n, labels, attributes)
-        if labels is None and attributes is None:
-            told = self.conditions.drawn(n)
-        return self.likelihood.draw(self.decoder(torch.cat([self.noise(n), self.conditions(n, *told)], 1)))
+        return self.likelihood.draw(self.decoder(self.asked(n, labels, attributes)))
 
     @inference
     def redraw(self, x: Tensor) -> Tensor:

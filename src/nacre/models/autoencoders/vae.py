@@ -125,11 +125,19 @@ class VAE(Model):
 
     def negative_elbo(self, batch: Batch) -> dict[str, Tensor]:
         """-ELBO in nats per example: reconstruction and the (weighted) regulariser."""
-        h = self.posterior(batch.x)
+        h = self.posterior_of(batch)
         z = self.latents.draw(h, self.progress)
         nll = self.likelihood.nll(self.decoder(z), batch.x).mean()
-        weight = self.beta * (self.progress / self.kl_warmup).clamp(max=1) if self.kl_warmup else self.beta
+        weight = self.weight()
         return {"reconstruction": nll, **{name: weight * value for name, value in self.regularisation(h, z).items()}}
+
+    def posterior_of(self, batch: Batch) -> Tensor:
+        """What the encoder says of q(z|x) for a training batch, (n, width)."""
+        return self.posterior(batch.x)
+
+    def weight(self) -> Tensor | float:
+        """The weight of the regulariser now: beta, after the warm-up."""
+        return self.beta * (self.progress / self.kl_warmup).clamp(max=1) if self.kl_warmup else self.beta
 
     def regularisation(self, h: Tensor, z: Tensor) -> dict[str, Tensor]:
         """What pulls q(z|x) to the prior, averaged over the batch.
