@@ -105,5 +105,5 @@ class GradientScale:
         """Put such a point behind a tensor."""
         scale = cls(z.view_as(z))
         if z.requires_grad:
-            scale.z.register_hook(lambda gradient: gradient * scale.weight)
+            scale.z.register_hook(lambda gradient: (gradient * scale.weight).to(gradient.dtype))
         return scale
