@@ -85,6 +85,29 @@ def _remembering(init: Callable[..., None]) -> Callable[..., None]:
     return remember
 
 
+def preset(init: Callable[..., None], values: Mapping[str, Any]) -> Callable[..., None]:
+    """A constructor that is `init` with other defaults.
+
+    Raises:
+        TypeError: `init` has no such keyword.
+    """
+    signature = inspect.signature(init)
+    if unknown := values.keys() - signature.parameters.keys():
+        raise TypeError(f"the constructor has no keyword {', '.join(sorted(unknown))}")
+    own = signature.replace(
+        parameters=[p.replace(default=values.get(name, p.default)) for name, p in signature.parameters.items()]
+    )
+
+    @functools.wraps(init)
+    def construct(self: "Model", *args: Any, **kwargs: Any) -> None:
+        bound = own.bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        init(*bound.args, **bound.kwargs)
+
+    vars(construct)["__signature__"] = own
+    return construct
+
+
 class Model(nn.Module):
     """A game: players and state in the constructor, `turns` or `phases`, one method per loss, and `sample`.
 
@@ -93,7 +116,8 @@ class Model(nn.Module):
 
     Class attributes: `title` and `paper` for lists; `density` (implicit, explicit ..., none); `mixed`, whether tables
     with categories and missing values will do; `defaults`, training options that suit the method; `known_failures`,
-    checks of the contract suite that it cannot pass, with the reason.
+    checks of the contract suite that it cannot pass, with the reason; `presets`, other defaults for the keywords of the
+    constructor that it inherits.
 
     Args:
         spec: The shape and the units of one example.
@@ -105,6 +129,7 @@ class Model(nn.Module):
     mixed: ClassVar[bool] = False
     defaults: ClassVar[dict[str, Any]] = {}
     known_failures: ClassVar[dict[str, str]] = {}
+    presets: ClassVar[dict[str, Any]] = {}
 
     hparams: dict[str, Any]
     progress: Tensor
@@ -121,6 +146,8 @@ class Model(nn.Module):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "presets" in cls.__dict__ and "__init__" not in cls.__dict__:
+            cls.__init__ = preset(cls.__init__, cls.presets)
         if "__init__" in cls.__dict__:
             cls.__init__ = _remembering(cls.__init__)
 
@@ -136,6 +163,9 @@ class Model(nn.Module):
 
     def begin(self, data: "Data") -> None:
         """Look at the training data once, before the first step; nothing by default."""
+
+    def finish(self) -> None:
+        """Put right, once after training, what the averaged weights ask for; nothing by default."""
 
     def noise(self, n: int) -> Tensor:
         """N draws from the prior N(0, I), shape (n, latent)."""

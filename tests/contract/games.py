@@ -33,7 +33,14 @@ SMALL = {
     "rbm": {"hidden": 12, "chains": 16},
     "gan": {"latent": 4, "hidden": (16,)},
     "dcgan": {"latent": 4, "channels": 4},
+    "lsgan": {"latent": 4, "hidden": (16,)},
+    "wgan": {"latent": 4, "hidden": (16,), "n_critic": 2},
     "wgan-gp": {"latent": 4, "hidden": (16,), "n_critic": 2},
+    "sngan": {"latent": 4, "hidden": (16,)},
+    "hinge-gan": {"latent": 4, "hidden": (16,)},
+    "pacgan": {"latent": 4, "hidden": (16,)},
+    "progressive-gan": {"latent": 4, "channels": 2},
+    "r3gan": {"latent": 4, "hidden": (16,)},
 }
 OPTIONS = {"batch_size": 16, "steps": 6, "progress": False, "device": "cpu"}
 MODELS = names()

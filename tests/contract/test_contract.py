@@ -101,7 +101,7 @@ def test_every_parameter_moves(name):
     before = weights(trainer.model)
     trainer.run()
     still = [key for key, value in trainer.model.named_parameters() if torch.equal(before[key], value)]
-    assert not still
+    assert set(still) == set((known_failure(name, "parameters") or "").split(": ")[0].split())
 
 
 @every_model
@@ -252,6 +252,17 @@ def test_codes_have_their_shape(name):
 
 
 @every_model
+def test_it_trains_in_bf16(name):
+    """Losses that run in bf16 give finite float32 weights that have moved."""
+    model = make(name)
+    before = weights(model)
+    model.fit(digits(), **{**OPTIONS, "steps": 2 * len(model.phases()), "precision": "bf16"})
+    after = weights(model)
+    assert all(value.isfinite().all() and value.dtype == before[key].dtype for key, value in after.items())
+    assert not same(before, after)
+
+
+@every_model
 def test_few_graphs_are_compiled(name, monkeypatch):
     """A turn compiles to a bounded number of graphs, however many steps are played."""
     torch._dynamo.reset()
@@ -288,8 +299,9 @@ def test_names_and_docstring(name):
     training |= {"out", "resume", "data", "size", "attributes", "label", "dry_run"}
     assert not training & set(hyperparameters(cls))
     doc = inspect.getdoc(cls) or ""
+    inherited = "\n".join(base.__doc__ or "" for base in cls.__mro__ if issubclass(base, Model) and base is not Model)
     for keyword in hyperparameters(cls):
-        assert re.search(rf"^    {keyword}: ", doc, re.MULTILINE), f"{keyword} is not explained"
+        assert re.search(rf"^ +{keyword}: ", inherited, re.MULTILINE), f"{keyword} is not explained"
     for section in ("Args", "Shapes", "Departures", "Example", "Reference"):
         assert f"\n{section}:\n" in doc, f"the docstring has no section {section}"
     assert cls.title and cls.paper

@@ -25,6 +25,7 @@ from nacre.engine.doctor.latents import PosteriorCollapse
 from nacre.engine.doctor.units import StuckUnits, collecting
 from nacre.engine.loop import Trainer
 from nacre.engine.training import Training
+from nacre.losses.adversarial import GAMES
 
 
 def seen(ailment, **facts):
@@ -111,7 +112,7 @@ def test_a_discriminator_is_too_strong_dead_or_overfitted():
     assert "100.0% of real and fake pairs rightly, by 20 nats" in seen(StrongDiscriminator(), **strong)
     assert "gradient is 3 times" in seen(StrongDiscriminator(), **strong)
     assert not seen(StrongDiscriminator(), **game(normal(2, 1), normal(-2, 1)))
-    critic = {**strong, "model": SimpleNamespace(critic=nn.Linear(1, 1))}
+    critic = {**strong, "model": SimpleNamespace(discriminator=nn.Linear(1, 1), rules=GAMES["wasserstein"])}
     assert not seen(StrongDiscriminator(), **critic)  # a critic's scores have no scale
 
     flat = game(normal(0.3, 1e-5), normal(0.3, 1e-5))

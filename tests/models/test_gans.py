@@ -40,8 +40,8 @@ def drawn_by(model, *losses: str, steps: int) -> list[tuple[str, frozenset[float
 @pytest.mark.parametrize(
     ("make", "judge"),
     [
-        (lambda k: GAN(SPEC, latent=2, hidden=(4,), k=k), "discriminator_loss"),
-        (lambda k: WGANGP(SPEC, latent=2, hidden=(4,), n_critic=k), "critic_loss"),
+        (lambda k: GAN(SPEC, latent=2, hidden=(4,), n_critic=k), "discriminator_loss"),
+        (lambda k: WGANGP(SPEC, latent=2, hidden=(4,), n_critic=k), "discriminator_loss"),
     ],
     ids=["gan", "wgan-gp"],
 )
@@ -56,11 +56,13 @@ def test_the_judge_plays_k_times_on_fresh_batches(make, judge, k):
 
 @pytest.mark.parametrize("cost", ["minimax", "non-saturating", "maximum-likelihood"])
 def test_the_gans_losses_are_the_papers_costs_of_its_networks(cost):
-    model, x = GAN(SPEC, latent=3, hidden=(4,), cost=cost), torch.randn(6, 2)
+    model, x = GAN(SPEC, latent=3, hidden=(4,), game=cost), torch.randn(6, 2)
     torch.manual_seed(1)
     real, fake = model.discriminator(x), model.discriminator(model.generator(torch.randn(6, 3)))
     torch.manual_seed(1)
-    assert torch.allclose(model.discriminator_loss(Batch(x=x)), (softplus(-real) + softplus(fake)).mean())
+    terms = model.discriminator_loss(Batch(x=x))
+    assert list(terms) == [cost]
+    assert torch.allclose(terms[cost], (softplus(-real) + softplus(fake)).mean())
     expected = {
         "minimax": -softplus(fake),
         "non-saturating": softplus(-fake),
@@ -74,7 +76,7 @@ def test_every_generator_cost_moves_the_generator_towards_what_the_judge_likes()
     """A fixed judge that likes large x gets larger x after a step down any of the three costs."""
     for cost in ("minimax", "non-saturating", "maximum-likelihood"):
         torch.manual_seed(0)
-        model = GAN(Spec((1,)), latent=2, hidden=(8,), cost=cost)
+        model = GAN(Spec((1,)), latent=2, hidden=(8,), game=cost)
         model.discriminator = torch.nn.Sequential(torch.nn.Linear(1, 1))
         torch.nn.init.ones_(model.discriminator[0].weight)
         z = torch.randn(100, 2)
@@ -89,26 +91,26 @@ def test_every_generator_cost_moves_the_generator_towards_what_the_judge_likes()
 
 
 def test_the_wgan_critics_loss_is_its_two_terms():
-    model, x = WGANGP(SPEC, latent=3, hidden=(4,), penalty=7.0), torch.randn(6, 2)
+    model, x = WGANGP(SPEC, latent=3, hidden=(4,), gamma=7.0), torch.randn(6, 2)
     torch.manual_seed(1)
     fake = model.generator(torch.randn(6, 3))
-    penalty = gradient_penalty(model.critic, x, fake)
+    penalty = gradient_penalty(model.discriminator, x, fake)
     torch.manual_seed(1)
-    terms = model.critic_loss(Batch(x=x))
-    assert list(terms) == ["wasserstein", "penalty"]
-    assert torch.allclose(terms["wasserstein"], model.critic(fake).mean() - model.critic(x).mean())
-    assert torch.allclose(terms["penalty"], 7 * penalty, rtol=1e-5)
+    terms = model.discriminator_loss(Batch(x=x))
+    assert list(terms) == ["wasserstein", "two-sided"]
+    assert torch.allclose(terms["wasserstein"], model.discriminator(fake).mean() - model.discriminator(x).mean())
+    assert torch.allclose(terms["two-sided"], 7 * penalty, rtol=1e-5)
 
 
 def test_no_term_of_the_wgan_sees_a_constant_of_the_critic():
     model = WGANGP(SPEC, hidden=(4,))
-    assert model.critic[-1][-1].bias is None
-    critic, x = model.critic, torch.randn(6, 2)
+    assert model.discriminator.head.bias is None
+    critic, x = model.discriminator, torch.randn(6, 2)
     torch.manual_seed(1)
-    plain = model.critic_loss(Batch(x=x))
-    model.critic = torch.nn.Sequential(critic, AddFive())
+    plain = model.discriminator_loss(Batch(x=x))
+    model.discriminator = torch.nn.Sequential(critic, AddFive())
     torch.manual_seed(1)
-    moved = model.critic_loss(Batch(x=x))
+    moved = model.discriminator_loss(Batch(x=x))
     assert all(torch.allclose(plain[key], moved[key], atol=1e-5) for key in plain)
 
 
@@ -118,7 +120,7 @@ class AddFive(torch.nn.Module):
 
 
 def test_the_generators_batch_is_the_last_the_judge_saw():
-    seen = drawn_by(GAN(SPEC, latent=2, hidden=(4,), k=3), "discriminator_loss", "generator_loss", steps=2)
+    seen = drawn_by(GAN(SPEC, latent=2, hidden=(4,), n_critic=3), "discriminator_loss", "generator_loss", steps=2)
     assert seen[2][1] == seen[3][1] and seen[6][1] == seen[7][1]
 
 

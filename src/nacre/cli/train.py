@@ -96,7 +96,11 @@ def runner(model: "type[Model]") -> Callable[..., None]:
 
 def docstring(model: "type[Model]") -> str:
     """The help text: the model's first sentence, and every argument's own explanation."""
-    texts = {**arguments_of(Training.__doc__), **arguments_of(model.__doc__)}
+    from nacre.model import Model
+
+    texts = arguments_of(Training.__doc__)
+    for base in reversed(model.__mro__):  # a preset explains only the keywords that are its own
+        texts |= arguments_of(base.__doc__) if issubclass(base, Model) else {}
     texts |= {
         "data": "A name, a path, or hf:owner/name; with :train, :test ... for a split.",
         "out": "The run folder; by default the next number in runs/.",

@@ -23,7 +23,7 @@ from nacre.engine.signals import InterruptedTraining, Signals
 from nacre.engine.training import Training
 from nacre.errors import NacreError
 from nacre.game import Batch, Phase
-from nacre.model import Model, has_convolutions, lay_out
+from nacre.model import Model, has_convolutions, lay_out, seeded
 
 MINUTES_BETWEEN_CHECKPOINTS = 5
 SMALL_WORK = 30_000_000
@@ -149,6 +149,8 @@ class Trainer:
         if self.best:
             self._take_best()
         self.average.swap()
+        with seeded(self.training.seed), torch.no_grad():
+            self.model.finish()
         if self.best:
             distributed.broadcast(self.model)
         fingerprints = [source.fingerprint for source in self.streams.values()]

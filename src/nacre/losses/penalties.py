@@ -1,6 +1,6 @@
 """Penalties on the critic's input gradient; the norm is taken per example and at least in float32."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -11,11 +11,21 @@ Critic = Callable[[Tensor], Tensor]
 def input_gradient(critic: Critic, x: Tensor) -> Tensor:
     """The gradient of the critic's score by its input, one row per example, shape (n, d), itself differentiable."""
     x = x.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
-    return gradient.to(torch.promote_types(gradient.dtype, torch.float32)).flatten(1)
+    return gradients(critic(x), [x])[0]
 
 
-def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+def gradients(scores: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """The gradients of the sum of scores by several inputs, one row per example, themselves differentiable.
+
+    Args:
+        scores: What a critic says of the inputs, so that no second pass through it is needed.
+        inputs: Leaves of the graph (n, ...).
+    """
+    found = torch.autograd.grad(scores.sum(), inputs, create_graph=True)
+    return [g.to(torch.promote_types(g.dtype, torch.float32)).flatten(1) for g in found]
+
+
+def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor, one_sided: bool = False) -> Tensor:
     """E[(|grad f(x')| - 1)^2] at x' = u real + (1 - u) fake with u ~ U(0, 1) per example.
 
     The norm is over all values of one example. Gulrajani et al. 2017, Algorithm 1, lines 5 to 7, without its factor.
@@ -24,10 +34,12 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         critic: f, which must treat every example alone (no batch norm).
         real: Real examples, shape (n, ...).
         fake: As many generated ones.
+        one_sided: Charge only what exceeds 1: E[max(0, |grad f(x')| - 1)^2] (Petzka et al. 2018).
     """
     u = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
     squares = input_gradient(critic, torch.lerp(fake.to(real.dtype), real, u)).square().sum(1)
-    return ((squares + 1e-12).sqrt() - 1).square().mean()  # the root has no gradient at 0
+    excess = (squares + 1e-12).sqrt() - 1  # the root has no gradient at 0
+    return (excess.clamp(min=0) if one_sided else excess).square().mean()
 
 
 def r1(critic: Critic, real: Tensor) -> Tensor:

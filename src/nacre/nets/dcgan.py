@@ -98,6 +98,12 @@ def conv_encoder(
         norm: Batch norm in every layer but the first and the last.
         bias_last: Whether the last layer has a bias.
     """
+    layers, features = conv_layers(shape, base, act, norm)
+    return nn.Sequential(*layers, nn.Linear(features, out, bias=bias_last))
+
+
+def conv_layers(shape: tuple[int, ...], base: int, act: str, norm: bool) -> tuple[list[nn.Module], int]:
+    """All layers of `conv_encoder` but the last, and how many values they give."""
     sizes = halvings(*shape[1:])[1:]
     channels = widths(base, len(sizes))
     layers: list[nn.Module] = []
@@ -105,7 +111,7 @@ def conv_encoder(
         normed = norm and i > 0
         layers += [Down(a, b, bias=not normed), *([nn.BatchNorm2d(b)] if normed else []), activation(act)]
     h, w = sizes[-1]
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels[-1] * h * w, out, bias=bias_last))
+    return [*layers, nn.Flatten()], channels[-1] * h * w
 
 
 def conv_decoder(

@@ -72,10 +72,10 @@ class StrongDiscriminator(Ailment):
     def look(self, checkup: "Checkup") -> str:
         """Real and fake logits more than 15 apart on average, and 97 % of their pairs in the right order.
 
-        A critic's scores have no scale, and a Wasserstein critic is meant to be ahead: it is not judged.
+        Scores that are no logits have no scale, and a Wasserstein critic is meant to be ahead: they are not judged.
         """
-        scores = checkup.scores
-        if scores is None or not isinstance(getattr(checkup.model, "discriminator", None), torch.nn.Module):
+        scores, rules = checkup.scores, getattr(checkup.model, "rules", None)
+        if scores is None or (rules is not None and not rules.logits):
             return ""
         apart, accuracy = float(scores.real.mean() - scores.fake.mean()), in_order(scores.real, scores.fake)
         if apart < CERTAIN or accuracy < ACCURATE:

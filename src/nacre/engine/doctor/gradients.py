@@ -72,7 +72,7 @@ class Vanishing(Measured):
 
     name: ClassVar[str] = "vanishing gradients"
     advice: ClassVar[str] = (
-        "for a GAN --cost non-saturating or a weaker discriminator; else a larger --lr, fewer layers or another "
+        "for a GAN --game non-saturating or a weaker discriminator; else a larger --lr, fewer layers or another "
         "--activation"
     )
 
