@@ -15,7 +15,7 @@ from nacre.nets.dcgan import Down, Up, conv_decoder, conv_encoder, halvings, ini
 SIZES = [(8, 8), (20, 28), (28, 28), (33, 33), (100, 40)]
 every_size = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 every_channel = pytest.mark.parametrize("channels", [1, 4])
-every_upsampling = pytest.mark.parametrize("upsampling", ["transposed", "resize"])
+every_upsampling = pytest.mark.parametrize("upsampling", ["transposed", "resize", "bilinear", "uneven"])
 
 
 def layers(network: nn.Module) -> list[nn.Module]:
@@ -123,7 +123,19 @@ def test_dcgans_five_rules(size, upsampling):
 
     for m in every:
         if isinstance(m, nn.Conv2d | nn.ConvTranspose2d):
-            assert all(k % s == 0 for k, s in zip(m.kernel_size, m.stride, strict=True))
+            multiple = all(k % s == 0 for k, s in zip(m.kernel_size, m.stride, strict=True))
+            assert multiple or upsampling == "uneven"
+
+
+def test_only_the_uneven_upsampling_builds_a_checkerboard_in():
+    """With all weights 1 and a flat map, every inner output sees as many inputs, unless the kernel is uneven."""
+    spread = {}
+    for upsampling in ("transposed", "resize", "bilinear", "uneven"):
+        up = Up(1, 1, (12, 12), upsampling, bias=False)
+        nn.init.ones_(up.conv.weight)
+        inner = up(torch.ones(1, 1, 6, 6)).detach()[..., 2:-2, 2:-2]
+        spread[upsampling] = float(inner.max() - inner.min())
+    assert spread.pop("uneven") == 3 and not any(spread.values())
 
 
 def test_the_generators_output_is_tanh_in_the_datas_units():

@@ -54,9 +54,11 @@ def box(name: str, data: str = "") -> str:
         lines += rows("repeat", turn_lines(model, phase, training, terms))
     verbs = [verb for verb in VERBS if model.can(verb)]
     lines += ["", *rows("can", [" · ".join(verbs)])]
-    defaults = [f"{k} {plain(v)}" for k, v in model.hparams.items()]
+    off = [name for name, value in model.hparams.items() if not value or value == "none"]
+    defaults = [f"{name} {plain(value)}" for name, value in model.hparams.items() if name not in off]
     options = ["batch_size", "schedule", "ema"]
     lines += rows("defaults", [" · ".join(defaults), " · ".join(f"{o} {getattr(training, o)}" for o in options)])
+    lines += rows("off", [" · ".join(off)]) if off else []
     departures = section(cls.__doc__ or "", "Departures")
     return "\n".join([*lines, *(["", *rows("departs", departures)] if departures else [])])
 

@@ -8,7 +8,7 @@ from torch.nn.functional import interpolate, pad
 
 from nacre.nets.mlp import activation
 
-Upsampling = Literal["transposed", "resize"]
+Upsampling = Literal["transposed", "resize", "bilinear", "uneven"]
 
 
 def halvings(height: int, width: int) -> list[tuple[int, int]]:
@@ -52,14 +52,15 @@ class Up(nn.Module):
     """Double a map and crop it to its size: (n, c, h, w) -> (n, c', *size).
 
     The transposed convolution's kernel 4 is a multiple of its stride 2, so that every output sees as many inputs and
-    no checkerboard is built in; "resize" takes the nearest neighbours and a 3 x 3 convolution instead
-    (Odena et al. 2016).
+    no checkerboard is built in; "resize" takes the nearest neighbours and a 3 x 3 convolution instead, "bilinear" the
+    means of neighbours. "uneven" is a transposed convolution of kernel 3, whose outputs see one, two or four inputs by
+    turns: what not to do (Odena et al. 2016).
 
     Args:
         channels_in: c.
         channels_out: c'.
         size: The output's height and width, 2 h or 2 h - 1 and likewise for w.
-        upsampling: "transposed" or "resize".
+        upsampling: One of the four.
         bias: Whether it has a bias.
     """
 
@@ -70,6 +71,8 @@ class Up(nn.Module):
         self.size, self.upsampling = size, upsampling
         if upsampling == "transposed":
             self.conv: nn.Module = nn.ConvTranspose2d(channels_in, channels_out, 4, 2, 1, bias=bias)
+        elif upsampling == "uneven":
+            self.conv = nn.ConvTranspose2d(channels_in, channels_out, 3, 2, 1, 1, bias=bias)
         else:
             self.conv = nn.Conv2d(channels_in, channels_out, 3, 1, 1, bias=bias)
 
@@ -77,6 +80,8 @@ class Up(nn.Module):
         """Double the map."""
         if self.upsampling == "resize":
             return self.conv(interpolate(x, size=self.size, mode="nearest"))
+        if self.upsampling == "bilinear":
+            return self.conv(interpolate(x, size=self.size, mode="bilinear", align_corners=False))
         return self.conv(x)[..., : self.size[0], : self.size[1]]
 
 
@@ -130,7 +135,7 @@ def conv_decoder(
         base: Channels of the finest map.
         act: The activation's name.
         norm: Batch norm in every layer but the last.
-        upsampling: "transposed" or "resize".
+        upsampling: How maps are doubled; see `Up`.
     """
     sizes = halvings(*shape[1:])
     channels = widths(base, len(sizes) - 1)[::-1]

@@ -54,7 +54,9 @@ class GAN(Model):
             linearly to 0.
         augment: Differentiable augmentations of all that the discriminator sees.
         adaptive: Augment only with the probability that keeps the discriminator from overfitting.
-        upsampling: How the strided generator doubles its maps.
+        activation: The discriminator's activation; the residual one always has ReLU.
+        upsampling: How the strided generator doubles its maps: transposed convolutions of kernel 4; resize, nearest
+            neighbours and a convolution; bilinear; uneven, transposed convolutions of kernel 3 and their checkerboards.
         initial: Weights at the start: torch's own, N(0, 0.02^2) as in DCGAN, or orthogonal.
 
     Shapes:
@@ -108,6 +110,7 @@ class GAN(Model):
         instance_noise: float = 0.0,
         augment: tuple[Kind, ...] = (),
         adaptive: bool = False,
+        activation: Literal["leaky-relu", "relu"] = "leaky-relu",
         upsampling: Upsampling = "transposed",
         initial: Literal["uniform", "normal", "orthogonal"] = "uniform",
     ) -> None:
@@ -130,7 +133,7 @@ class GAN(Model):
         self.network: adversarial.Network = network
         self.upsampling: Upsampling = upsampling
         self.hidden, self.channels, self.batch_norm = hidden, channels, batch_norm
-        self.pack, self.minibatch_std = pack, minibatch_std
+        self.pack, self.minibatch_std, self.activation = pack, minibatch_std, activation
         # Real and made examples go through the discriminator in one pass where no example sees the others.
         self.joint = pack == 1 and not minibatch_std and batch_norm != "both"
         self.augment = Augment(spec, augment, adaptive) if augment or adaptive else None
@@ -155,6 +158,7 @@ class GAN(Model):
             tuple(reversed(self.hidden)),
             self.channels,
             norm=self.batch_norm == "both",
+            act=self.activation,
             packed=self.pack,
             compares=self.minibatch_std,
             bias=self.rules.shifts,
@@ -187,25 +191,28 @@ class GAN(Model):
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """The discriminator's cost in the game, and the penalties unless they are lazy."""
         penalty = self.penalty if self.lazy == 1 else ()
-        real, fake, penalties = self.judged(batch, penalty)
+        told = self.told(batch)
+        said_of_real, said_of_fake, penalties = self.judged(batch, told, penalty)
+        real, fake = said_of_real[:, :1], said_of_fake[:, :1]
         if self.augment is not None:
             self.augment.adapt(real)
         if self.flips:
             kept = torch.rand_like(real[:, :1]) >= self.flips
             real, fake = torch.where(kept, real, fake), torch.where(kept, fake, real)
         smoothing = {"smoothing": self.smoothing} if self.smoothing else {}
-        return {self.game: self.rules.discriminator(real, fake, **smoothing), **penalties}
+        cost = self.rules.discriminator(real, fake, **smoothing)
+        return {self.game: cost, **self.further(said_of_real, said_of_fake, told), **penalties}
 
     def penalty_loss(self, batch: Batch) -> dict[str, Tensor]:
         """The penalties alone."""
-        return self.judged(batch, self.penalty)[2]
+        return self.judged(batch, self.told(batch), self.penalty)[2]
 
-    def generator_loss(self, batch: Batch) -> Tensor:
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """The generator's cost in the game, on fresh samples."""
         told = self.told(batch)
         fake = self.score(self.made(self.noise(len(batch)), told), told)
-        real = (self.score(batch.x, told),) if self.rules.paired else ()
-        return self.rules.generator(*real, fake)
+        real = (self.score(batch.x, told)[:, :1],) if self.rules.paired else ()
+        return {self.game: self.rules.generator(*real, fake[:, :1]), **self.further(None, fake, told)}
 
     def clip_weights(self) -> None:
         """W <- min(max(W, -c), c) for every weight of the discriminator."""
@@ -230,28 +237,33 @@ class GAN(Model):
         return x if self.augment is None else self.augment(x)
 
     def score(self, x: Tensor, told: Tensor | None) -> Tensor:
-        """What the discriminator says of examples, (n // pack, 1)."""
+        """What the discriminator says of examples, (n // pack, 1 or more); the first is their score."""
         return self.discriminator(self.seen(x))
 
-    def judged(self, batch: Batch, penalty: tuple[Penalty, ...]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """The scores of the batch and of as many samples, and the weighted penalties asked for."""
-        told = self.told(batch)
+    def further(self, real: Tensor | None, fake: Tensor, told: Tensor | None) -> dict[str, Tensor]:
+        """Costs of what is said of examples beside their scores, real ones in the discriminator's turn; none here."""
+        return {}
+
+    def judged(
+        self, batch: Batch, told: Tensor | None, penalty: tuple[Penalty, ...]
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """What is said of the batch and of as many samples, and the weighted penalties asked for."""
         with torch.no_grad():
             fake = self.made(self.noise(len(batch)), told)
         at = {"r1": batch.x, "r2": fake}
         at = {name: x.detach().requires_grad_() if name in penalty else x for name, x in at.items()}
-        real_scores, fake_scores = self.scores(at["r1"], at["r2"], told)
+        real, made = self.scores(at["r1"], at["r2"], told)
         leaves = {name: x for name, x in at.items() if name in penalty}
-        slopes = gradients(torch.cat([real_scores, fake_scores]), list(leaves.values())) if leaves else []
+        slopes = gradients(torch.cat([real, made])[:, :1], list(leaves.values())) if leaves else []
         found = {name: slope.square().sum(1).mean() / 2 for name, slope in zip(leaves, slopes, strict=True)}
         for name in penalty:
             if name not in at:
-                found[name] = gradient_penalty(lambda x: self.score(x, told), batch.x, fake, name == "one-sided")
+                found[name] = gradient_penalty(lambda x: self.score(x, told)[:, :1], batch.x, fake, name == "one-sided")
         weight = self.gamma * self.gamma_end**self.progress
-        return real_scores, fake_scores, {name: weight * value for name, value in found.items()}
+        return real, made, {name: weight * value for name, value in found.items()}
 
     def scores(self, real: Tensor, fake: Tensor, told: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The scores of real and of made examples, in one pass where that is the same."""
+        """What is said of real and of made examples, in one pass where that is the same."""
         if not self.joint:
             return self.score(real, told), self.score(fake, told)
         both = None if told is None else torch.cat([told, told])
@@ -267,7 +279,11 @@ class GAN(Model):
     def finish(self) -> None:
         """Take the generator's batch statistics anew for the averaged weights, which have never seen a batch."""
         if any(isinstance(module, nn.BatchNorm2d) for module in self.generator.modules()):
-            standing_statistics(self.generator, self.noise)
+            standing_statistics(self.generator, self.inputs)
+
+    def inputs(self, n: int) -> Tensor | tuple[Tensor, ...]:
+        """What the generator makes n random samples of."""
+        return self.noise(n)
 
     # What a user calls
 
