@@ -72,8 +72,8 @@ def test_show_reads_like_the_algorithm_box(capsys):
     for line in (
         r"Gulrajani et al\. 2017, Algorithm 1",
         r"generator +\(64\) -> \(1, 28, 28\)",
-        r"5 x  critic +minimise wasserstein \+ penalty +Adam 0\.0001, beta 0, 0\.9",
-        r"1 x  generator +minimise generator_loss",
+        r"5 x  discriminator +minimise wasserstein \+ two-sided +Adam 0\.0001, beta 0, 0\.9",
+        r"1 x  generator +minimise wasserstein",
         r"departs +The critic's last layer has no bias",
     ):
         assert re.search(line, box), line

@@ -296,7 +296,7 @@ def test_names_and_docstring(name):
     """The constructor's keywords are flags of their own, each explained; the page cites its paper."""
     cls = find(name)
     training = {field.name for field in fields(Training)}
-    training |= {"out", "resume", "data", "size", "attributes", "label", "dry_run"}
+    training |= {"out", "resume", "data", "size", "attributes", "label", "limit", "columns", "dry_run"}
     assert not training & set(hyperparameters(cls))
     doc = inspect.getdoc(cls) or ""
     inherited = "\n".join(base.__doc__ or "" for base in cls.__mro__ if issubclass(base, Model) and base is not Model)

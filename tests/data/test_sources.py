@@ -194,3 +194,16 @@ def test_unknown_names(named, tmp_path):
 def test_names_and_errors_do_not_import_torch():
     code = "import sys, nacre.data.spec, nacre.errors; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_limit_keeps_few_training_examples_and_all_others():
+    few, whole = load_data("digits", limit=20), load_data("digits")
+    assert len(few) == 20 and few.limit == 20 and few.fingerprint != whole.fingerprint
+    assert torch.equal(few.batch(torch.arange(20)).x, load_data("digits", limit=20).batch(torch.arange(20)).x)
+    rows = whole.batch(torch.arange(len(whole))).x.flatten(1)
+    assert (torch.cdist(few.batch(torch.arange(20)).x.flatten(1), rows).min(1).values < 1e-4).all()
+    held = few.sibling("test")
+    assert len(held) == len(whole.sibling("test"))
+    assert len(held.sibling("train")) == 20
+    with pytest.raises(NacreError, match="between 1 and the"):
+        load_data("digits", limit=10**6)

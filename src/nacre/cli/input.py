@@ -38,4 +38,6 @@ def own_data(run: str, source: str = "") -> "Data":
         size=recorded["size"],
         attributes=recorded.get("attributes", ()),
         label=recorded.get("label", ""),
+        columns=recorded.get("columns", ()),
+        limit=recorded.get("limit", 0),
     )

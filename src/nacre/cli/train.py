@@ -13,6 +13,7 @@ from nacre.engine.training import Training
 from nacre.errors import NacreError
 
 if TYPE_CHECKING:
+    from nacre.data.dataset import Data
     from nacre.model import Model
 
 USAGE = """usage: nacre train MODEL DATA [flags]      (flags of a model: nacre train MODEL --help)
@@ -71,7 +72,11 @@ def runner(model: "type[Model]") -> Callable[..., None]:
         inspect.Parameter("size", keyword, default=None, annotation=int | None),
         inspect.Parameter("attributes", keyword, default=(), annotation=tuple[str, ...]),
         inspect.Parameter("label", keyword, default="", annotation=str),
+        inspect.Parameter("columns", keyword, default=(), annotation=tuple[str, ...]),
+        inspect.Parameter("limit", keyword, default=0, annotation=int),
     ]
+
+    from nacre.data.sources import load_data
 
     def run(
         data: str,
@@ -81,12 +86,17 @@ def runner(model: "type[Model]") -> Callable[..., None]:
         size: int | None,
         attributes: tuple[str, ...],
         label: str,
+        columns: tuple[str, ...],
+        limit: int,
         **flags: Any,
     ) -> None:
         names = {parameter.name for parameter in hparams}
         chosen = {name: value for name, value in flags.items() if name in names}
         training = Training(**{name: value for name, value in flags.items() if name not in names})
-        train(model, data, chosen, training, out, resume, dry_run, size, attributes, label)
+        source = functools.partial(
+            load_data, data, size=size, attributes=attributes, label=label, limit=limit, columns=columns
+        )
+        train(model, source, chosen, training, out, resume, dry_run)
 
     run.__signature__ = inspect.Signature([own[0], *hparams, *options, *own[1:]])  # pyright: ignore[reportFunctionMemberAccess]
     run.__annotations__ = {p.name: p.annotation for p in [*own, *hparams, *options]}
@@ -107,7 +117,9 @@ def docstring(model: "type[Model]") -> str:
         "resume": "Go on with the run in --out.",
         "dry_run": "Print the resolved run and stop.",
         "size": "Resize images to this many pixels.",
+        "columns": "Keep only these columns of a table; `categories` keeps all columns of categories.",
         "label": "The column of a table that holds the labels, where it has no telling name.",
+        "limit": "Keep only so many training examples, drawn by seed 0.",
         "attributes": "Measure these of every image, as conditions for a conditional model: ink slant thickness.",
     }
     lines = "\n".join(f"    {name}: {text}" for name, text in texts.items() if name != "spec")
@@ -123,20 +135,16 @@ def arguments_of(docstring: str | None) -> dict[str, str]:
 
 def train(
     model: "type[Model]",
-    source: str,
+    source: "Callable[[], Data]",
     hparams: dict[str, Any],
     training: Training,
     out: Path | None,
     resume: bool,
     dry_run: bool,
-    size: int | None,
-    attributes: tuple[str, ...] = (),
-    label: str = "",
 ) -> None:
     """Train as asked, in one process or in each that `torchrun` started."""
     import torch
 
-    from nacre.data.sources import load_data
     from nacre.engine import distributed
     from nacre.engine.loop import Trainer
 
@@ -145,12 +153,12 @@ def train(
     try:
         if resume and out is None:
             raise NacreError("--resume needs the run folder: --out RUN.")
-        data = load_data(source, size=size, attributes=attributes, label=label)
+        data = source()
         torch.manual_seed(training.seed)
         game = model(data.spec, **hparams)
         folder = out or Path(distributed.share(str(next_folder(f"{name}-{data.name or 'data'}"))))
         if dry_run:
-            resolved = {"model": name, "data": f"{source} ({len(data)} examples of {data.spec.shape})"}
+            resolved = {"model": name, "data": f"{data.name} ({len(data)} examples of {data.spec.shape})"}
             print(json.dumps({**resolved, **game.hparams, **training.to_dict(), "out": str(folder)}, indent=2))
             return
         trainer = Trainer(game, {"data": data}, training, folder)

@@ -44,6 +44,7 @@ class Data:
         size: The `size` that images were resized to, if they were.
         reload: Loads another split of the same source.
         label: The column that the labels were taken from, if one was named.
+        columns: The columns that were kept, if they were named.
         a: The attributes (n, len(spec.attributes)) float32, if there are any; NaN where one is unknown.
     """
 
@@ -63,10 +64,12 @@ class Data:
         reload: Callable[..., "Data"] | None = None,
         a: Tensor | None = None,
         label: str = "",
+        columns: tuple[str, ...] = (),
     ):
         self.x, self.y, self.a, self.spec, self.unit = x, y, a, spec, unit
         self.name, self.split, self.splits, self.density, self.notes = name, split, splits, density, notes
-        self.size, self.reload, self.label = size, reload, label
+        self.size, self.reload, self.label, self.columns = size, reload, label, columns
+        self.limit = 0
         self.siblings: dict[str, Data] = {}
 
     def __len__(self) -> int:

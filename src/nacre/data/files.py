@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nacre.data import tables
+from nacre.data import strings, tables
 from nacre.data.images import SUFFIXES, EncodedImages
 from nacre.data.parts import Part, array_part
 from nacre.errors import NacreError
@@ -34,10 +34,12 @@ def open_path(path: Path) -> Parts:
         return {"all": lambda: tables.parquet([path])}
     if suffix in (".csv", ".tsv"):
         return {"all": lambda: tables.csv(path)}
+    if suffix == ".txt":
+        return {"all": lambda: strings.text_file(path)}
     if suffix in SUFFIXES:
         raise NacreError(f"{path} is a single image; give the folder that holds the images.")
     raise NacreError(
-        f"{path} is of no known type; give a folder of images, or a .npz, .npy, .parquet, .csv or .tsv file."
+        f"{path} is of no known type; give a folder of images, or a .npz, .npy, .parquet, .csv, .tsv or .txt file."
     )
 
 

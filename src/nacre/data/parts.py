@@ -25,6 +25,7 @@ class Part:
         columns: The names of a table's columns.
         categories: For every column the names that its values number; empty for numbers.
         notes: What a user should know.
+        sequence: Whether the values are the symbols of strings.
         binarize: Whether grey values are drawn as Bernoulli: "afresh" in every batch, or "once" with a fixed seed.
     """
 
@@ -35,6 +36,7 @@ class Part:
     columns: tuple[str, ...] = ()
     categories: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
+    sequence: bool = False
     binarize: Literal["", "afresh", "once"] = ""
 
     def __len__(self) -> int:
@@ -99,6 +101,27 @@ def with_label(part: Part, name: str) -> Part:
         classes=(),
         columns=part.columns[:j] + part.columns[j + 1 :],
         categories=part.categories[:j] + part.categories[j + 1 :],
+    )
+
+
+def with_columns(part: Part, names: Sequence[str]) -> Part:
+    """The part with some of its columns only, in the order of the table; "categories" names all columns of categories.
+
+    Raises:
+        NacreError: There is no such column.
+    """
+    categorical = [name for name, own in zip(part.columns, part.categories, strict=False) if own]
+    wanted = {column for name in names for column in (categorical if name == "categories" else [name])}
+    if isinstance(part.x, EncodedImages) or not wanted or not wanted <= set(part.columns):
+        known = f"; there are {', '.join(part.columns)}" if part.columns else ", since it is no table"
+        strange = ", ".join(sorted(wanted - set(part.columns))) or ", ".join(names)
+        raise NacreError(f"the data have no column {strange!r} to keep{known}.")
+    kept = [j for j, name in enumerate(part.columns) if name in wanted]
+    return replace(
+        part,
+        x=np.ascontiguousarray(part.x[:, kept]),
+        columns=tuple(part.columns[j] for j in kept),
+        categories=tuple(part.categories[j] for j in kept) if part.categories else (),
     )
 
 
@@ -198,6 +221,7 @@ def spec_of(part: Part, classes: tuple[str, ...], name: str) -> Spec:
     scale = np.sqrt((np.where(gone, 0.0, values - center) ** 2).sum(0) / known)
     return Spec(
         part.x.shape[1:],
+        "sequence" if part.sequence else "vector",
         classes=classes,
         center=tuple(center.tolist()),
         scale=tuple(np.where(scale > 0, scale, 1.0).tolist()),

@@ -12,18 +12,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nacre.data import files, stacked, tables, toy
+from nacre.data import files, grammar, stacked, tables, toy
 from nacre.data.attributes import measure
 from nacre.data.dataset import BinarizedData, Data, LazyData, memory_limit
 from nacre.data.download import data_folders, find
 from nacre.data.images import EncodedImages
 from nacre.data.labels import class_names, encode_labels
-from nacre.data.parts import Part, aligned, array_part, binarized, join, resized, spec_of, with_label
+from nacre.data.parts import (
+    Part,
+    aligned,
+    array_part,
+    binarized,
+    join,
+    resized,
+    spec_of,
+    with_columns,
+    with_label,
+)
 from nacre.data.published import PUBLISHED
 from nacre.errors import NacreError, unknown
 
 Parts = dict[str, Callable[[], Part]]
-FILES = (".npz", ".npy", ".parquet", ".csv")
+FILES = (".npz", ".npy", ".parquet", ".csv", ".txt")
 
 
 def load_data(
@@ -35,16 +45,19 @@ def load_data(
     seed: int = 0,
     attributes: Sequence[str] = (),
     label: str = "",
+    limit: int = 0,
+    columns: Sequence[str] = (),
 ) -> Data:
     """Data from a name, a path, an array or a Hugging Face id.
 
     A source without splits of its own is split 90/10 into train and test by a seeded permutation.
 
     Args:
-        source: A toy set ("ring", "grid", "swiss-roll"); a published set ("digits", "mnist", "fashion-mnist",
-            "binarized-mnist", "mnist-dynamic", "stacked-mnist", "stacked-mnist-2", "cifar10"); the name of a folder or
-            file in NACRE_DATA; the path of a folder of images or of a .npz, .npy, .parquet or .csv file;
-            "hf:owner/name"; an array, tensor or data frame x, or a pair (x, y); or `Data`, which is returned as it is.
+        source: A toy set ("ring", "grid", "swiss-roll", "grammar"); a published set ("digits", "mnist",
+            "fashion-mnist", "binarized-mnist", "mnist-dynamic", "stacked-mnist", "stacked-mnist-2", "cifar10"); the
+            name of a folder or file in NACRE_DATA; the path of a folder of images, of a .npz, .npy, .parquet or .csv
+            file, or of a .txt file with one string on every line; "hf:owner/name"; an array, tensor or data frame x,
+            or a pair (x, y); or `Data`, which is returned as it is.
             A name may end in a split: "mnist:test".
         split: "train" (the default of a name), "validation", "test" or "all" (the default of an array).
         size: The side, or (height, width), that images are resized and cropped to; positive.
@@ -53,6 +66,8 @@ def load_data(
         seed: Draws the split of a source without splits, the points of a toy set and the digits of a stack.
         label: The column of a table that holds the labels, where it has no telling name.
         attributes: Measure these of every image, as conditions for models: "ink", "slant", "thickness".
+        limit: Keep only so many training examples, drawn by `seed`, to see what few data do; 0 keeps all.
+        columns: Keep only these columns of a table beside the labels; "categories" keeps all columns of categories.
 
     Raises:
         NacreError: If the source is unknown, missing, empty, damaged, mixed in size or not finite.
@@ -63,13 +78,15 @@ def load_data(
     if isinstance(source, str | os.PathLike):
         name, named = _split_name(os.fspath(source))
         if name in stacked.CHANNELS:
-            return _stacked(name, split or named or "train", size, seed)
+            return limited(_stacked(name, split or named or "train", size, seed), limit, seed)
         parts, split, source = _open(name, seed), split or named or "train", name
     else:
         x, y = source if isinstance(source, tuple) and len(source) == 2 else (source, None)
         parts, split = {"all": lambda: _array(x, y)}, split or "all"
     if label:
         parts = {part: partial(_labelled, load, label) for part, load in parts.items()}
+    if columns:
+        parts = {part: partial(_narrowed, load, tuple(columns)) for part, load in parts.items()}
     sides = _sides(size)
     splits, part, reference = _pick(parts, split, seed, name or "this array")
     part, reference = binarized(resized(aligned(part, reference), sides)), resized(reference, sides)
@@ -84,12 +101,21 @@ def load_data(
         "name": name,
         "split": split,
         "splits": splits,
-        "density": toy.density(name) if name in toy.TOYS else None,
+        "density": toy.density(name) if name in toy.TOYS else grammar.GRAMMARS.get(name),
         "notes": part.notes,
         "size": size,
         "label": label,
+        "columns": tuple(columns),
         "reload": partial(
-            load_data, source, size=size, in_memory=in_memory, seed=seed, attributes=attributes, label=label
+            load_data,
+            source,
+            size=size,
+            in_memory=in_memory,
+            seed=seed,
+            attributes=attributes,
+            label=label,
+            limit=limit,
+            columns=columns,
         ),
     }
     if not isinstance(part.x, EncodedImages):
@@ -99,11 +125,31 @@ def load_data(
         data = Data(torch.from_numpy(part.x.decode()), **options)
     else:
         data = LazyData(part.x, **options)
+    data = limited(data, limit, seed)
     return _measured(data, tuple(attributes)) if attributes else data
+
+
+def limited(data: Data, limit: int, seed: int) -> Data:
+    """The data with only so many of its training examples; those to judge by stay whole.
+
+    Raises:
+        NacreError: The limit is negative, or larger than the training part.
+    """
+    if not limit or data.split != "train":
+        return data
+    if not 0 < limit <= len(data):
+        raise NacreError(f"limit is {limit}; choose between 1 and the {len(data)} training examples.")
+    few = data.subset(torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:limit])
+    few.limit = limit
+    return few
 
 
 def _labelled(load: Callable[[], Part], name: str) -> Part:
     return with_label(load(), name)
+
+
+def _narrowed(load: Callable[[], Part], names: tuple[str, ...]) -> Part:
+    return with_columns(load(), names)
 
 
 def _measured(data: Data, attributes: tuple[str, ...]) -> Data:
@@ -128,7 +174,7 @@ def known_names() -> list[str]:
         for place in sorted(folder.iterdir())
         if (place.is_dir() and files.split_tables(place)) or place.suffix in FILES
     ]
-    return list(dict.fromkeys([*PUBLISHED, *stacked.CHANNELS, *toy.TOYS, *own]))
+    return list(dict.fromkeys([*PUBLISHED, *stacked.CHANNELS, *toy.TOYS, *grammar.GRAMMARS, *own]))
 
 
 def _split_name(text: str) -> tuple[str, str | None]:
@@ -143,6 +189,8 @@ def _open(name: str, seed: int) -> Parts:
         return PUBLISHED[name]()
     if name in toy.TOYS:
         return {split: partial(_toy, name, split, seed) for split in ("train", "test")}
+    if name in grammar.GRAMMARS:
+        return {split: partial(grammar.draw, name, split, seed) for split in ("train", "test")}
     if path := _path(name):
         return files.open_path(path)
     base, colon, split = name.rpartition(":")

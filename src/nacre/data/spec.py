@@ -10,11 +10,12 @@ from typing import Any, Literal
 class Spec:
     """The shape and the units of one example.
 
-    Images are float in [0, 1] with shape (channels, height, width); vectors keep their own units.
+    Images are float in [0, 1] with shape (channels, height, width); vectors keep their own units; strings are rows of
+    symbol numbers, whose `categories` are the alphabet in every place.
 
     Args:
         shape: The shape of one example, without the batch: (c, h, w) or (d,).
-        kind: "image" or "vector".
+        kind: "image", "vector" or "sequence".
         classes: The names of the labels 0, 1, ...; empty without labels.
         center: The middle of the values, one number or one per column of a vector.
         scale: Half the range (images) or the standard deviation (vectors), likewise; positive.
@@ -29,7 +30,7 @@ class Spec:
     """
 
     shape: tuple[int, ...]
-    kind: Literal["image", "vector"] = "vector"
+    kind: Literal["image", "vector", "sequence"] = "vector"
     classes: tuple[str, ...] = ()
     center: tuple[float, ...] = (0.0,)
     scale: tuple[float, ...] = (1.0,)
@@ -48,7 +49,7 @@ class Spec:
 
     @property
     def mixed(self) -> bool:
-        """Whether it is a table that has columns of categories or missing values."""
+        """Whether its values are categories or missing, some at least: those of a table, or a string."""
         return any(self.categories) or bool(self.missing)
 
     @property
