@@ -95,6 +95,9 @@ def test_the_digest_is_of_what_decides_the_values(write):
     first = digest(RECIPE)
     for same in (("max = 1.0", "max = 2.0"), ("[0, 1]", "[3]"), ("0.03", "0.5"), ("A small", "The small")):
         assert digest(RECIPE.replace(*same)) == first, same
+    options = '[data_options]\nattributes = ["slant"]\n\n[model]'
+    assert digest(RECIPE.replace("[model]", options)) != first
+    assert digest(RECIPE.replace("[model]", "[data_options]\n\n[model]")) == first == "c473a138a890", "results carry it"
     for other in (("= 30", "= 31"), ("latent = 4", "latent = 5"), ('"digits"', '"mnist"'), ("16", "17")):
         assert digest(RECIPE.replace(*other)) != first, other
 
@@ -120,6 +123,21 @@ def test_the_digest_is_of_what_decides_the_values(write):
         ('title = "A small autoencoder of digits"', "", "the key title is missing"),
         ("[tiers.nightly]", "[tiers.ci.runs.wide]\n[tiers.nightly]", "there is no run 'wide'"),
         ("latent = 4", "latent 4", "is no TOML"),
+        (
+            "[model]",
+            "[data_options]\natributes = []\n[model]",
+            "no option of load_data 'atributes'; did you mean attrib",
+        ),
+        (
+            "max = 1.0",
+            "max = 1.0\nexpect.reconstruction.minus_run = 'a'",
+            "there is no run for expect.reconstruction 'a'",
+        ),
+        (
+            "max = 0.1,",
+            "max = 0.1, minus_run = 'a',",
+            "is relative to several things; give one of relative_to, relative",
+        ),
         ("latent = 4", "latnt = 4", "there is no hyper-parameter of ae 'latnt'; did you mean latent"),
         ('name = "ae"', 'name = "aee"', "there is no model 'aee'; did you mean"),
         ("batch_size", "batch_sise", "there is no training option 'batch_sise'; did you mean batch_size"),
@@ -281,6 +299,66 @@ def test_a_bound_may_be_a_multiple_of_a_reference(write):
     assert verdict == {"value": pytest.approx(0.2), "margin": pytest.approx(-0.1), "reached": False}
     ledger.append(found, line(0, 0.02, setting.digest, tier="nightly"))
     assert "| ≤ 0.1 x the mean example | 0.2 x | 0.2 x | **MISSED** by 0.1 (seed 0) |" in pages.table([found])
+
+
+PAIR = RECIPE.replace("[tiers.ci]", "[runs.narrow]\n[runs.wide]\nmodel.hidden = [99]\nseeds = [0, 1, 2]\n\n[tiers.ci]")
+PAIR = PAIR.partition("[tiers.nightly]")[0] + "[tiers.ci.runs.wide]\nexpect.reconstruction = { RANGE }\n"
+
+
+@pytest.mark.parametrize(
+    ("bound", "shown", "values", "verdict"),
+    [
+        ('max = -0.1, minus_run = "narrow"', "≤ -0.1 above narrow run", "+0.1 | -0.2", "**MISSED** by 0.2 (seed 1)"),
+        ('max = 0.7, relative_to_run = "narrow"', "≤ 0.7 x narrow run", "1.2 x | 0.6 x", "**MISSED** by 0.5 (seed 1)"),
+    ],
+)
+def test_a_range_may_be_relative_to_another_run_seed_by_seed(bound, shown, values, verdict, write):
+    found = recipe.read(write(PAIR.replace("RANGE", bound)))
+    narrow, wide = found.settings("ci")
+
+    def add(setting, seed, value, **changes):
+        ledger.append(found, line(seed, value, setting.digest, run=setting.run, **changes))
+
+    def row():
+        return pages.table([found]).splitlines()[3].partition(f"| {shown} | ")[2]
+
+    add(wide, 0, 0.3)
+    assert row() == "- | - | waits for narrow run |"
+    add(narrow, 1, 0.5)
+    add(narrow, 2, 0.001)
+    assert row() == "- | - | waits for narrow run |", "a run is compared with the other's same seed"
+    add(narrow, 0, 0.4)  # replaced below
+    add(narrow, 0, 0.5)
+    add(narrow, 0, 0.01, tier="nightly")
+    ledger.append(found, line(0, 0.01, "an older setting", run="narrow"))
+    assert row().endswith("| reached by 1 of 3 seeds |")
+    add(wide, 1, 0.6)
+    assert row() == f"{values} | {verdict} |"
+    assert "**MISSED**" not in pages.table([found]).splitlines()[2]
+
+
+def test_a_run_is_held_against_another_that_was_run_before(write, capsys):
+    path = write(PAIR.replace("RANGE", 'min = -9, minus_run = "narrow"'))
+    assert main(["reproduce", str(path), "--runs", "wide", "--seeds", "1"]) == 1, "nobody knows whether it is reached"
+    assert "waits for narrow run" in capsys.readouterr().out
+    assert ledger.read(Path("results/small.jsonl"))[0]["reached"] == {}
+    assert main(["reproduce", str(path), "--seeds", "1", "--resume"]) == 0
+    shown = capsys.readouterr().out
+    narrow, wide = (
+        line["results"]["reconstruction"]["value"] for line in reversed(ledger.read(Path("results/small.jsonl")))
+    )
+    assert shown.count("reached") == 2 and f"{narrow:.5g}" in shown and f"{wide - narrow:+.5g}" in shown
+    assert main(["reproduce", str(path), "--runs", "wide", "--seeds", "1", "--resume"]) == 0
+    assert len(ledger.read(Path("results/small.jsonl"))) == 2
+
+
+def test_a_recipe_may_give_options_to_the_data(write):
+    text = RECIPE.replace("[model]", '[data_options]\nattributes = ["ink"]\n\n[model]').replace('"ae"', '"cvae"')
+    text = text.replace('["reconstruction"]', '["obedience"]\nn = 50').replace("hidden = [16]", "")
+    text = text.replace("expect.reconstruction.max", "expect.ink_error.max").partition("[tiers.nightly]")[0]
+    assert main(["reproduce", str(write(text)), "--seeds", "0"]) in (0, 1)
+    (found,) = ledger.read(Path("results/small.jsonl"))
+    assert found["results"]["ink_error"]["protocol"].endswith("ink measured of every sample, seed 0")
 
 
 def test_a_damaged_line_is_named(write):

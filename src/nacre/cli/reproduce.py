@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -77,12 +78,12 @@ def reproduce(
             lines.append(run_seed(setting, seed, folder, resume))
             ledger.append(chosen, lines[-1])
         found.append((setting, lines))
+    kept = ledger.read(ledger.folder(chosen) / f"{chosen.name}.jsonl")
+    found = [(setting, ledger.beside(chosen, setting, lines, kept)) for setting, lines in found]
     print_comparison(chosen, found)
+    judged = [(setting, ledger.verdicts(setting, line)) for setting, lines in found for line in lines]
     reached = [
-        verdict["reached"]
-        for setting, lines in found
-        for line in lines
-        for verdict in ledger.verdicts(setting, line).values()
+        name in verdicts and verdicts[name]["reached"] for setting, verdicts in judged for name in setting.expect
     ]
     return 0 if all(reached) else 1
 
@@ -109,13 +110,16 @@ def print_comparison(chosen: Recipe, found: list[tuple[Setting, list[Line]]]) ->
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("result", "paper", "range", "ours", "seed", "", "seconds"):
         table.add_column(column, no_wrap=column != "range")
+    waiting = {"value": math.nan, "margin": math.inf, "reached": False}
     for setting, lines in found:
         for name, bound in setting.expect.items():
-            rows = sorted(((verdicts(setting, line)[name], line) for line in lines), key=lambda row: row[0]["margin"])
+            judged = [(verdicts(setting, line).get(name, waiting), line) for line in lines]
+            rows = sorted(judged, key=lambda row: row[0]["margin"])
             title = f"{setting.run} {name}".strip()
             for i, (verdict, line) in enumerate(rows):
                 first = [title, paper(setting, name), str(bound)] if i == 0 else ["", "", ""]
                 answer = "reached" if verdict["reached"] else f"MISSED by {-verdict['margin']:.3g}"
+                answer = f"waits for {bound.run} run" if verdict is waiting else answer
                 seconds = f"{line['seconds']['training']:.0f} + {line['seconds']['evaluation']:.0f}"
                 table.add_row(*first, shown(verdict["value"], bound), str(line["seed"]), answer, seconds)
     console.print(table)

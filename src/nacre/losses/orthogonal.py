@@ -25,7 +25,8 @@ def orthogonal_penalty(module: nn.Module) -> Tensor:
 def filters(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
     """The trained weight of a layer with one row per output, (outputs, values)."""
     # A parametrised weight would be computed anew here, which in training moves the power iteration.
-    raw = layer.parametrizations.weight.original if parametrize.is_parametrized(layer, "weight") else layer.weight
+    name = "parametrizations.weight.original" if parametrize.is_parametrized(layer, "weight") else "weight"
+    raw = layer.get_parameter(name)
     if isinstance(layer, nn.ConvTranspose2d):
         raw = raw.transpose(0, 1)
     return raw.flatten(1)
@@ -35,4 +36,4 @@ def overlap(rows: Tensor) -> Tensor:
     """The sum of the squared products of all ordered pairs of different rows (k, d), at least in float32."""
     with torch.autocast(rows.device.type, enabled=False):
         products = rows @ rows.T
-        return products.square().sum() - products.diagonal().square().sum()
+        return (products - products.diagonal().diag()).square().sum()

@@ -11,6 +11,7 @@ HEADINGS: dict[str, dict[str, str]] = {
         "inception_score": "How sure a classifier is of each sample, and how evenly they spread over its classes.",
         "two_sample": "How well a classifier tells samples from real examples; 0.5 is chance.",
         "sliced_wasserstein": "How far the samples must be moved to become the real ones, along random directions.",
+        "checkerboard": "The share of the samples' power at the frequencies of pixel grids, beside that of real images.",
         "on_manifold": "The share of the samples that lie near the curve that the data come from.",
     },
     "Modes": {
@@ -40,6 +41,9 @@ HEADINGS: dict[str, dict[str, str]] = {
         "reconstruction": "How well held-out examples come back from their codes.",
         "pca_ratio": "The reconstruction error over that of principal components.",
         "pca_angle": "The angle between the decoder's and the principal subspace.",
+        "jacobian_norm": "How far a code moves when its example does.",
+        "mutual_information": "The most that the code can tell about an example.",
+        "prior_mmd": "How far the codes of all examples together are from the prior.",
     },
     "Usefulness": {
         "train_on_generated": "How well a classifier that saw only samples does on real examples.",

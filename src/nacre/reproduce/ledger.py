@@ -1,6 +1,7 @@
 """What was reproduced so far: one line per seed in `results/NAME.jsonl`, appended and never rewritten."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -52,33 +53,73 @@ def read(path: Path) -> list[Line]:
     return lines
 
 
-def current(setting: Setting, lines: list[Line]) -> list[Line]:
-    """The newest line of every seed that was made with this very setting, worst first."""
-    newest = {
+def current(recipe: Recipe, setting: Setting, lines: list[Line]) -> list[Line]:
+    """The newest line of every seed that was made with this very setting, beside other runs', worst first."""
+    newest = [line for seed, line in _newest(setting, lines).items() if seed in setting.seeds]
+    found = beside(recipe, setting, newest, lines)
+    return sorted(
+        found, key=lambda line: min((v["margin"] for v in verdicts(setting, line).values()), default=math.inf)
+    )
+
+
+def beside(recipe: Recipe, setting: Setting, chosen: list[Line], lines: list[Line]) -> list[Line]:
+    """Chosen lines of a setting, each with the results of its tier's other runs for its seed under `beside`.
+
+    Args:
+        recipe: Whose runs these are.
+        setting: What the chosen lines were made with.
+        chosen: Some of its lines.
+        lines: All lines of the recipe; of another run the newest with its present setting counts.
+    """
+    others = {each.run: _newest(each, lines) for each in recipe.settings(setting.tier) if each.run != setting.run}
+    return [
+        {
+            **line,
+            "beside": {run: found[line["seed"]]["results"] for run, found in others.items() if line["seed"] in found},
+        }
+        for line in chosen
+    ]
+
+
+def _newest(setting: Setting, lines: list[Line]) -> dict[int, Line]:
+    return {
         line["seed"]: line
         for line in lines
         if (line["tier"], line["run"], line["digest"]) == (setting.tier, setting.run, setting.digest)
-        and line["seed"] in setting.seeds
     }
-    return sorted(newest.values(), key=lambda line: min(v["margin"] for v in verdicts(setting, line).values()))
 
 
 def verdicts(setting: Setting, line: Line) -> dict[str, dict[str, Any]]:
-    """Per expected result: its value (a ratio where the bound is one), its margin and whether it is reached.
+    """Per expected result: its value (a ratio or difference where the bound is one), its margin, whether it is reached.
+
+    A range relative to another run is left out while the line has no such run beside it.
 
     Raises:
         NacreError: The result or its reference was not measured.
     """
     found = {}
     for name, bound in setting.expect.items():
-        if name not in line["results"]:
-            raise unknown(f"result of {setting.recipe}", name, list(line["results"]))
-        result = line["results"][name]
-        value = result["value"]
+        value = _value(setting, line["results"], name)
         if bound.relative_to:
-            if bound.relative_to not in result["references"]:
-                raise unknown(f"reference of {name}", bound.relative_to, list(result["references"]))
-            value /= result["references"][bound.relative_to]
+            references = line["results"][name]["references"]
+            if bound.relative_to not in references:
+                raise unknown(f"reference of {name}", bound.relative_to, list(references))
+            value = _ratio(value, references[bound.relative_to])
+        if bound.run:
+            if bound.run not in line.get("beside", {}):
+                continue
+            other = _value(setting, line["beside"][bound.run], name)
+            value = value - other if bound.minus_run else _ratio(value, other)
         margin = bound.margin(value)
         found[name] = {"value": value, "margin": margin, "reached": margin >= 0}
     return found
+
+
+def _value(setting: Setting, results: dict[str, Any], name: str) -> float:
+    if name not in results:
+        raise unknown(f"result of {setting.recipe}", name, list(results))
+    return results[name]["value"]
+
+
+def _ratio(value: float, reference: float) -> float:
+    return value / reference if reference else math.nan

@@ -111,12 +111,12 @@ def others(setting: Setting, lines: list[Line]) -> list[str]:
 
 def lines_of(each: Recipe, setting: Setting) -> list[Line]:
     """The current lines of a setting, worst seed first."""
-    return ledger.current(setting, ledger.read(ledger.folder(each) / f"{each.name}.jsonl"))
+    return ledger.current(each, setting, ledger.read(ledger.folder(each) / f"{each.name}.jsonl"))
 
 
 def ordered(setting: Setting, name: str, lines: list[Line]) -> list[float]:
-    """A result's values, or ratios where the bound is one, worst first."""
-    found = [ledger.verdicts(setting, line)[name] for line in lines]
+    """A result's values, or ratios or differences where the bound is one, worst first."""
+    found = [found[name] for line in lines if name in (found := ledger.verdicts(setting, line))]
     return [verdict["value"] for verdict in sorted(found, key=lambda verdict: verdict["margin"])]
 
 
@@ -124,11 +124,14 @@ def verdict(setting: Setting, name: str, lines: list[Line]) -> str:
     """Whether every seed is in the range, in words."""
     if not lines:
         return "not yet run"
-    found = [(line["seed"], ledger.verdicts(setting, line)[name]) for line in lines]
+    judged = [(line["seed"], ledger.verdicts(setting, line)) for line in lines]
+    found = [(seed, verdicts[name]) for seed, verdicts in judged if name in verdicts]
+    if not found:
+        return f"waits for {setting.expect[name].run} run"
     missed = sorted((verdict["margin"], seed) for seed, verdict in found if not verdict["reached"])
     if missed:
         return "**MISSED** by " + ", ".join(f"{-margin:.3g} (seed {seed})" for margin, seed in missed)
-    done = "" if len(lines) == len(setting.seeds) else f" by {len(lines)} of {len(setting.seeds)} seeds"
+    done = "" if len(found) == len(setting.seeds) else f" by {len(found)} of {len(setting.seeds)} seeds"
     return f"reached{done}"
 
 
@@ -174,8 +177,8 @@ def paper(setting: Setting, name: str) -> str:
 
 
 def shown(value: float, bound: Bound) -> str:
-    """A value as the tables print it; a ratio to a reference is marked by an x."""
-    return f"{value:.5g}{' x' if bound.relative_to else ''}"
+    """A value as the tables print it; a ratio is marked by an x, a difference by its sign."""
+    return f"{value:+.5g}" if bound.minus_run else f"{value:.5g}{' x' if bound.ratio else ''}"
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:

@@ -14,7 +14,7 @@ from nacre.errors import NacreError, unknown
 CHECKOUT = Path(__file__).resolve().parents[3]
 TIERS = ("ci", "nightly", "gpu")
 PARTS = {"data": str, "budget": str, "seeds": list}
-TABLES = ("model", "training", "evaluation", "expect", "published")
+TABLES = ("data_options", "model", "training", "evaluation", "expect", "published")
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,25 @@ class Bound:
         min: The least value, if there is one.
         max: The greatest value, if there is one.
         relative_to: The name of one of the result's references; the range is then that of value / reference.
+        relative_to_run: Another run of the recipe; the range is then that of value / that run's value, seed by seed.
+        minus_run: Another run of the recipe; the range is then that of value - that run's value, seed by seed.
     """
 
     min: float | None = None
     max: float | None = None
     relative_to: str = ""
+    relative_to_run: str = ""
+    minus_run: str = ""
+
+    @property
+    def run(self) -> str:
+        """The run that it is compared with, if there is one."""
+        return self.relative_to_run or self.minus_run
+
+    @property
+    def ratio(self) -> bool:
+        """Whether the range is one of ratios."""
+        return bool(self.relative_to or self.relative_to_run)
 
     def margin(self, value: float) -> float:
         """How far inside the range a value lies; negative outside, and minus infinity if it is no number."""
@@ -42,8 +56,9 @@ class Bound:
     def __str__(self) -> str:
         low = f"≥ {self.min:g}" if self.min is not None else ""
         high = f"≤ {self.max:g}" if self.max is not None else ""
-        unit = f" x {self.relative_to}" if self.relative_to else ""
-        return " and ".join(part for part in (low, high) if part) + unit
+        unit = f" x {self.relative_to or f'{self.relative_to_run} run'}" if self.ratio else ""
+        above = f" above {self.minus_run} run" if self.minus_run else ""
+        return " and ".join(part for part in (low, high) if part) + unit + above
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,7 @@ class Setting:
         tier: One of `TIERS`.
         run: The variant's name; empty where there is only one.
         data: What `load_data` takes.
+        data_options: Its keywords.
         model: The model's name, under `name`, and its hyper-parameters.
         training: Training options.
         evaluation: The metrics, under `metrics`, and further options of `nacre.evaluate`.
@@ -83,6 +99,7 @@ class Setting:
     tier: str
     run: str = ""
     data: str = ""
+    data_options: dict[str, Any] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     evaluation: dict[str, Any] = field(default_factory=dict)
@@ -94,7 +111,9 @@ class Setting:
     @property
     def digest(self) -> str:
         """12 hexadecimal digits of all that decides the values, so that a result of an older setting is told apart."""
-        content = [self.data, self.model, self.training, self.evaluation]
+        content: list[Any] = [self.data, self.model, self.training, self.evaluation]
+        if self.data_options:  # added later: the digests of recipes without them stay what they were
+            content.append(self.data_options)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -160,9 +179,9 @@ def find(name: str) -> Recipe:
 def read(path: Path) -> Recipe:
     """Read and check a recipe.
 
-    The tables `model`, `training`, `evaluation`, `expect` and `published`, and the keys `data`, `seeds` and `budget`,
-    may stand at the top of the file, in `[runs.NAME]`, in `[tiers.TIER]` and in `[tiers.TIER.runs.NAME]`; the later
-    of these adds to the earlier and wins over it.
+    The tables `data_options`, `model`, `training`, `evaluation`, `expect` and `published`, and the keys `data`, `seeds`
+    and `budget`, may stand at the top of the file, in `[runs.NAME]`, in `[tiers.TIER]` and in
+    `[tiers.TIER.runs.NAME]`; the later of these adds to the earlier and wins over it.
 
     Raises:
         NacreError: The file is missing or has a mistake; one sentence names the file and the key.
@@ -200,6 +219,8 @@ def _recipe(path: Path, content: dict[str, Any]) -> Recipe:
         tiers[tier] = tuple(
             _setting(path.stem, tier, run, [content, runs[run], level, own.get(run, {})]) for run in runs
         )
+        for setting in tiers[tier]:
+            _check_compared(setting, list(runs))
     ordered = {tier: tiers[tier] for tier in TIERS if tier in tiers}
     return Recipe(path.stem, path, content["title"], content["paper"], content.get("notes", "").strip(), ordered)
 
@@ -248,13 +269,25 @@ def _setting(recipe: str, tier: str, run: str, levels: list[dict[str, Any]]) -> 
 
 
 def _bound(name: str, value: Any) -> Bound:
-    _check_keys(f"expect.{name}", value, {"min": float, "max": float, "relative_to": str})
+    relations = ("relative_to", "relative_to_run", "minus_run")
+    _check_keys(f"expect.{name}", value, {"min": float, "max": float, **dict.fromkeys(relations, str)})
+    if sum(relation in value for relation in relations) > 1:
+        raise NacreError(f"expect.{name} is relative to several things; give one of {', '.join(relations)}.")
     bound = Bound(**value)
     if bound.min is None and bound.max is None:
         raise NacreError(f"expect.{name} has no bound; give it a min, a max or both.")
     if bound.min is not None and bound.max is not None and bound.min > bound.max:
         raise NacreError(f"expect.{name} has a min of {bound.min:g} above its max of {bound.max:g}.")
     return bound
+
+
+def _check_compared(setting: Setting, runs: list[str]) -> None:
+    """Refuse a range relative to a run that does not exist, or to its own."""
+    for name, bound in setting.expect.items():
+        if bound.run and bound.run not in runs:
+            raise unknown(f"run for expect.{name}", bound.run, [run for run in runs if run])
+        if bound.run and bound.run == setting.run:
+            raise NacreError(f"expect.{name} of the run {setting.run} is relative to itself; name another run.")
 
 
 def _published(name: str, value: Any) -> Published:

@@ -33,6 +33,7 @@ def run_seed(setting: Setting, seed: int, out: Path, resume: bool = False) -> Li
         InterruptedTraining: The training was stopped; its state was saved.
     """
     from nacre.api import train
+    from nacre.data.sources import load_data
     from nacre.metrics import evaluate
 
     check(setting)
@@ -42,14 +43,15 @@ def run_seed(setting: Setting, seed: int, out: Path, resume: bool = False) -> Li
     name, hparams = setting.model["name"], {k: v for k, v in setting.model.items() if k != "name"}
     options = {key: tuple(v) if isinstance(v, list) else v for key, v in {**hparams, **setting.training}.items()}
     watch = Watch()
+    data = load_data(setting.data, **setting.data_options)
     try:
-        model = train(name, setting.data, out=out, resume=begun, seed=seed, **options)
+        model = train(name, data, out=out, resume=begun, seed=seed, **options)
     except InterruptedTraining as stopped:
         where = str(stopped).split(";")[0]
         raise InterruptedTraining(f"{where}; go on with the same command and --resume.") from None
     trained, others = watch.read()
     judging = time.perf_counter()
-    report = evaluate(model, setting.data, **setting.evaluation)
+    report = evaluate(model, data, **setting.evaluation)
     log = RunFolder(out).log()
     line = {
         "recipe": setting.recipe,
@@ -77,9 +79,11 @@ def check(setting: Setting) -> None:
     """Refuse what model, engine or yardstick do not know, before anything is trained.
 
     Raises:
-        NacreError: A hyper-parameter, a training option, a metric or an option of `evaluate` does not exist.
+        NacreError: A hyper-parameter, an option of `load_data`, of training or of `evaluate`, or a metric does not
+            exist.
     """
     from nacre import metrics
+    from nacre.data.sources import load_data
     from nacre.registry import find, hyperparameters
 
     model = find(setting.model["name"])
@@ -87,6 +91,10 @@ def check(setting: Setting) -> None:
     for key in setting.model:
         if key not in known:
             raise unknown(f"hyper-parameter of {setting.model['name']}", key, known)
+    _, *options = inspect.signature(load_data).parameters
+    for key in setting.data_options:
+        if key not in options:
+            raise unknown("option of load_data", key, options)
     if "seed" in setting.training:
         raise NacreError("training has a seed; list it in seeds = [...] instead.")
     try:
