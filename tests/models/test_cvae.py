@@ -28,6 +28,15 @@ def test_conditions_are_one_hot_and_standardised_with_flags():
     assert not conditions()(3).any()
 
 
+def test_emphasis_multiplies_all_that_is_told():
+    loud = Conditions(SPEC, hidden=0.0, emphasis=3.0)
+    told = torch.tensor([1, -1]), torch.tensor([[2.0, torch.nan], [1.0, 6.0]])
+    assert torch.equal(loud(2, *told), 3 * Conditions(SPEC, hidden=0.0)(2, *told))
+    assert CVAE(SPEC, emphasis=2.0).conditions.emphasis == 2
+    with pytest.raises(NacreError, match="emphasis is 0; it must be positive"):
+        CVAE(SPEC, emphasis=0)
+
+
 def test_what_a_user_asks_for():
     made = conditions()
     labels, attributes = made.asked(2, ["two", 0], {"slant": [1.0, 3.0]})
@@ -84,7 +93,7 @@ def test_many_samples_keep_their_own_conditions():
 
 def test_samples_obey_their_labels():
     data = nacre.load_data("digits")
-    model = nacre.train("cvae", data, steps=1500, latent=8, hidden=(128,), progress=False, lr=2e-3)
+    model = nacre.train("cvae", data, steps=600, latent=8, hidden=(128,), progress=False, lr=2e-3)
     from nacre.metrics.features import trained_classifier
 
     classifier, _ = trained_classifier(data)

@@ -29,6 +29,7 @@ class Conditions(nn.Module):
         spec: The data, with classes or attributes.
         hidden: Share of the conditions that are hidden in training, each on its own, in [0, 1).
         needed: Whether there must be any.
+        emphasis: Factor of the vector, positive: the larger, the sooner networks heed it.
 
     Raises:
         NacreError: They are needed and the data have neither.
@@ -39,9 +40,9 @@ class Conditions(nn.Module):
     labels: Tensor
     attributes: Tensor
 
-    def __init__(self, spec: Spec, hidden: float = 0.1, needed: bool = True) -> None:
+    def __init__(self, spec: Spec, hidden: float = 0.1, needed: bool = True, emphasis: float = 1.0) -> None:
         super().__init__()
-        self.classes, self.names, self.hidden = spec.classes, spec.attributes, hidden
+        self.classes, self.names, self.hidden, self.emphasis = spec.classes, spec.attributes, hidden, emphasis
         if needed and not self.classes and not self.names:
             raise NacreError(
                 "a conditional model needs data with labels or attributes; give labelled data, or measure "
@@ -98,12 +99,28 @@ class Conditions(nn.Module):
             attributes = self.mean.new_full((n, len(self.names)), torch.nan) if attributes is None else attributes
             known = attributes.isfinite().to(self.mean.dtype)
             parts += [((attributes - self.mean) / self.sd).nan_to_num(0.0), known]
-        return torch.cat(parts, 1).to(self.mean.dtype) if parts else self.mean.new_zeros(n, 0)
+        return self.emphasis * torch.cat(parts, 1).to(self.mean.dtype) if parts else self.mean.new_zeros(n, 0)
 
     def drawn(self, n: int) -> tuple[Tensor, Tensor]:
         """The labels and attributes of n random training examples, int64 (n,) and float (n, attributes)."""
         index = torch.randint(REMEMBERED, (n,), device=self.labels.device)
         return self.labels[index], self.attributes[index]
+
+    def completed(
+        self, n: int, labels: Labels = None, attributes: Attributes = None, alike: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """What a user asked for, as `asked` takes it; what is not said is that of random training examples.
+
+        Args:
+            n: How many examples.
+            labels: As for `asked`.
+            attributes: As for `asked`.
+            alike: Whether it is that of one training example for all of them, always the same.
+        """
+        y, a = (self.labels[:1].expand(n), self.attributes[:1].expand(n, -1)) if alike else self.drawn(n)
+        asked_y, asked_a = self.asked(n, labels, attributes)
+        y = y if asked_y is None else torch.where(asked_y == UNKNOWN, y, asked_y)
+        return y, a if asked_a is None else torch.where(asked_a.isnan(), a, asked_a)
 
     def asked(
         self, n: int, labels: Labels = None, attributes: Attributes = None

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nacre.data.dataset import Data
 from nacre.data.spec import Spec
-from nacre.errors import share
+from nacre.errors import NacreError, share
 from nacre.game import Batch
 from nacre.model import Model, inference
 from nacre.models.autoencoders.vae import VAE
@@ -36,6 +36,7 @@ class CVAE(VAE):
         beta: Weight of the KL; 1 is the bound itself.
         kl_warmup: Share of training over which the weight of the KL rises from 0, in [0, 1).
         activation: Of the hidden layers.
+        emphasis: Factor of the conditions where they enter the networks, positive.
 
     Shapes:
         encode: (n, *shape) -> (n, latent), the mean of q(z|x, c). decode: (n, latent) -> (n, *shape). Both take
@@ -43,7 +44,9 @@ class CVAE(VAE):
 
     Departures:
         The prior of z does not depend on c, so that z holds what c does not say. Hidden conditions are from
-        classifier-free guidance (Ho & Salimans 2021).
+        classifier-free guidance (Ho & Salimans 2021). The conditions are multiplied by `emphasis`: from a one-hot
+        vector of ones the networks learn too slowly, z has told the decoder the label before, and samples then
+        contradict theirs.
 
     Example:
         >>> import nacre
@@ -71,11 +74,15 @@ class CVAE(VAE):
         beta: float = 1.0,
         kl_warmup: float = 0.0,
         activation: str = "relu",
+        emphasis: float = 10.0,
     ) -> None:
         super().__init__(
             spec, latent, hidden, channels, network, likelihood, beta=beta, kl_warmup=kl_warmup, activation=activation
         )
         share(hiding=hiding)
+        if emphasis <= 0:
+            raise NacreError(f"emphasis is {emphasis}; it must be positive.")
+        self.emphasis = emphasis
         self.conditions = self.told(spec, hiding)
         told = self.conditions.width
         self.latents = Told(latent, told)
@@ -88,7 +95,7 @@ class CVAE(VAE):
 
     def told(self, spec: Spec, hiding: float) -> Conditions:
         """What the model is told of an example."""
-        return Conditions(spec, hiding)
+        return Conditions(spec, hiding, emphasis=self.emphasis)
 
     def begin(self, data: Data) -> None:
         """Take the attributes' units and remember conditions to draw from."""
