@@ -8,6 +8,7 @@ from torch.distributions import Normal
 from torch.nn.functional import logsigmoid
 
 from nacre.losses.adversarial import (
+    GAMES,
     GENERATOR_COSTS,
     discriminator_cost,
     maximum_likelihood,
@@ -157,3 +158,60 @@ def test_the_critics_cost_of_a_shift_is_minus_its_length():
     x, shift = torch.randn(50, 2, dtype=torch.float64), torch.tensor([3.0, 4.0], dtype=torch.float64)
     critic = -shift / shift.norm()
     assert torch.allclose(wasserstein_critic(x @ critic, (x + shift) @ critic), torch.tensor(-5.0).double())
+
+
+def test_smoothing_moves_the_optimum_to_one_minus_s():
+    """The cost of a real score alone is least where D(x) = 1 - s."""
+    real, far = torch.linspace(-6, 6, 100_001, dtype=torch.float64), torch.tensor([-1e3], dtype=torch.float64)
+    costs = torch.stack([discriminator_cost(part, far, smoothing=0.1) for part in real.split(1)[::50]])
+    best = real[::50][costs.argmin()]
+    assert torch.sigmoid(best) == pytest.approx(0.9, abs=1e-3)
+
+
+def test_least_squares_costs_and_the_optimal_score():
+    """At D = p / (p + q) the discriminator's cost is least: its gradient vanishes for equal densities at 1/2."""
+    real, fake = logits(7), logits(11, 1)
+    game = GAMES["least-squares"]
+    assert torch.allclose(game.discriminator(real, fake), ((real - 1) ** 2).mean() + (fake**2).mean())
+    assert torch.allclose(game.generator(fake), ((fake - 1) ** 2).mean())
+    half = torch.full((5,), 0.5, dtype=torch.float64)
+    slope = gradient(lambda x: game.discriminator(x, half), half) + gradient(
+        lambda x: game.discriminator(half, x), half
+    )
+    assert torch.allclose(slope, torch.zeros(5, dtype=torch.float64))
+
+
+def test_the_hinge_costs_nothing_beyond_the_margin():
+    game = GAMES["hinge"]
+    beyond, inside = torch.tensor([1.5, 3.0]), torch.tensor([0.25])
+    assert (
+        game.discriminator(beyond, -beyond) == 0
+        and not gradient(lambda x: game.discriminator(x, -beyond), beyond).any()
+    )
+    assert game.discriminator(inside, -inside) == 2 * 0.75
+    assert torch.equal(game.generator(beyond), -beyond.mean())
+
+
+def test_a_relativistic_pair_sees_only_differences():
+    real, fake = logits(9), logits(9, 1)
+    game = GAMES["relativistic"]
+    for cost in (game.discriminator, game.generator):
+        assert torch.allclose(cost(real + 5, fake + 5), cost(real, fake))
+    assert torch.allclose(game.discriminator(real, fake), game.generator(fake, real))
+    assert torch.allclose(game.discriminator(real, real), torch.tensor(2.0).double().log())
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_every_game_pulls_its_players_apart(name):
+    """The discriminator wants real scores up and made ones down; the generator wants made ones up."""
+    game, real, fake = GAMES[name], torch.zeros(4), torch.zeros(4)
+    assert (gradient(lambda x: game.discriminator(x, fake), real) < 0).all()
+    assert (gradient(lambda x: game.discriminator(real, x), fake) >= 0).all()
+    assert (gradient(lambda x: game.generator(*((real,) if game.paired else ()), x), fake) < 0).all()
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_a_constant_matters_only_where_the_game_says_so(name):
+    game, real, fake = GAMES[name], logits(9), logits(9, 1)
+    moved = game.discriminator(real + 1, fake + 1)
+    assert torch.allclose(moved, game.discriminator(real, fake)) != game.shifts

@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
+import nacre
 from nacre.data.dataset import Data
 from nacre.data.spec import Spec
+from nacre.errors import NacreError
 from nacre.game import Batch
-from nacre.losses.penalties import gradient_penalty
+from nacre.losses.penalties import gradient_penalty, r1
 from nacre.models.gans.gan import GAN
 from nacre.models.gans.wgan_gp import WGANGP
 
@@ -129,3 +131,127 @@ def test_samples_are_the_generators_output_on_the_prior():
     torch.manual_seed(9)
     z = torch.randn(4, 3)
     assert torch.equal(model.sample(4, seed=9), model.decode(z))
+
+
+@pytest.mark.parametrize("penalty", [("r1",), ("r2",), ("r1", "r2"), ("one-sided",), ("two-sided", "r1")])
+def test_penalties_are_those_of_the_networks_with_their_weight(penalty):
+    """One pass through the discriminator gives what the pure functions give one by one."""
+    model, x = GAN(SPEC, latent=3, hidden=(4,), penalty=penalty, gamma=7.0, gamma_end=0.25), torch.randn(6, 2)
+    model.progress.fill_(0.5)
+    torch.manual_seed(1)
+    fake = model.generator(torch.randn(6, 3))
+    expected = {
+        name: r1(model.discriminator, {"r1": x, "r2": fake}[name]) / 2
+        if name in ("r1", "r2")
+        else gradient_penalty(model.discriminator, x, fake, name == "one-sided")
+        for name in penalty
+    }
+    torch.manual_seed(1)
+    terms = model.discriminator_loss(Batch(x=x))
+    assert set(terms) == {"non-saturating", *penalty}
+    for name, value in expected.items():
+        assert torch.allclose(terms[name], 7 * 0.5 * value, rtol=1e-4), name  # 0.25^0.5 = 0.5
+
+
+def test_real_and_made_examples_are_judged_alike_in_one_pass_or_two():
+    model, x = GAN(SPEC, latent=3, hidden=(4,), game="relativistic"), torch.randn(6, 2)
+    assert model.joint
+    torch.manual_seed(1)
+    together = model.discriminator_loss(Batch(x=x))["relativistic"]
+    model.joint = False
+    torch.manual_seed(1)
+    assert torch.allclose(together, model.discriminator_loss(Batch(x=x))["relativistic"], rtol=1e-6)
+
+
+def test_lazy_penalties_are_a_turn_of_their_own():
+    model = GAN(SPEC, hidden=(4,), penalty=("r1",), lazy=8)
+    first, lazy, last = model.turns()
+    assert (first.players, lazy.players, last.players) == (model.discriminator, model.discriminator, model.generator)
+    assert lazy.every == 8 and not lazy.compile and first.compile
+    batch = Batch(x=torch.randn(6, 2))
+    assert set(first.loss(batch)) == {"non-saturating"} and set(lazy.loss(batch)) == {"r1"}
+
+
+def test_clipped_weights_stay_in_their_box():
+    model = nacre.create("wgan", SPEC, hidden=(8,), weight_clip=0.03, n_critic=2)
+    model.fit(DATA, steps=3, batch_size=8, device="cpu", progress=False, ema=0, lr=0.1)
+    assert max(float(p.detach().abs().max()) for p in model.discriminator.parameters()) <= 0.03 + 1e-7
+    assert max(float(p.detach().abs().max()) for p in model.generator.parameters()) > 0.03
+
+
+def test_a_pack_is_judged_as_one():
+    model = nacre.create("pacgan", SPEC, hidden=(4,), pack=3)
+    x = torch.randn(7, 2)
+    assert model.discriminator(x).shape == (2, 1)
+    assert torch.equal(model.discriminator(x), model.discriminator(x[:6]))
+    with pytest.raises(NacreError, match="a pack takes 3 examples"):
+        model.discriminator(x[:2])
+
+
+def test_smoothing_and_flips_change_the_discriminators_labels_only():
+    x = torch.randn(64, 2)
+    model = GAN(SPEC, latent=3, hidden=(4,), smoothing=0.2)
+    torch.manual_seed(1)
+    real, fake = model.discriminator(x), model.discriminator(model.generator(torch.randn(64, 3)))
+    torch.manual_seed(1)
+    smooth = model.discriminator_loss(Batch(x=x))["non-saturating"]
+    d = torch.sigmoid(real)
+    assert torch.allclose(smooth, (-0.8 * d.log() - 0.2 * (1 - d).log() + softplus(fake)).mean(), rtol=1e-5)
+
+    model.smoothing, model.flips = 0.0, 0.999_999
+    torch.manual_seed(1)
+    flipped = model.discriminator_loss(Batch(x=x))["non-saturating"]
+    assert torch.allclose(flipped, (softplus(-fake) + softplus(real)).mean(), rtol=1e-4)
+
+
+def test_instance_noise_has_its_deviation_and_fades():
+    model, x = GAN(SPEC, instance_noise=0.5), torch.zeros(20_000, 2)
+    assert float(model.seen(x).std()) == pytest.approx(0.5 * 30, rel=0.03)
+    model.progress.fill_(1.0)
+    assert not model.seen(x).any()
+
+
+def test_what_cannot_be_combined_is_refused():
+    image = Spec.image(1, 16, 16)
+    with pytest.raises(NacreError, match="--batch-norm generator"):
+        GAN(image, batch_norm="both", penalty=("r1",))
+    with pytest.raises(NacreError, match="no labels to smooth"):
+        GAN(SPEC, game="hinge", smoothing=0.1)
+    with pytest.raises(NacreError, match="augmentation needs images"):
+        GAN(SPEC, augment=("cutout",))
+    with pytest.raises(NacreError, match="gamma_end"):
+        GAN(SPEC, gamma_end=0.0)
+    with pytest.raises(NacreError, match="a resnet needs images"):
+        nacre.create("sngan", SPEC, network="resnet")
+
+
+@pytest.mark.parametrize("network", ["dense", "conv", "resnet"])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 13, 20)])
+def test_every_network_makes_and_judges_images_of_any_size(network, shape):
+    model = GAN(Spec.image(*shape), latent=3, hidden=(4,), channels=4, network=network, batch_norm="generator")
+    x = model.sample(5, seed=0)
+    assert x.shape == (5, *shape) and model.discriminator(x).shape == (5, 1)
+
+
+def test_a_presets_keywords_are_those_of_gan_with_other_defaults():
+    model = nacre.create("lsgan", SPEC, hidden=(4,))
+    assert model.hparams["game"] == "least-squares" and model.hparams["hidden"] == (4,)
+    assert list(model.hparams) == list(GAN(SPEC).hparams)
+    assert nacre.create("lsgan", SPEC, game="hinge").game == "hinge"
+    with pytest.raises(TypeError, match="no keyword nonsense"):
+        type("Broken", (GAN,), {"presets": {"nonsense": 1}})
+
+
+def test_running_statistics_are_those_of_the_averaged_weights():
+    """After training the generator's norms are measured anew; kept from training they would belong to other weights."""
+    data = nacre.load_data("digits")
+    model = nacre.create("dcgan", data.spec, channels=4, latent=4)
+    model.fit(data, steps=5, batch_size=16, lr=0.05, ema=0.9, device="cpu", progress=False)
+    (norm,) = [m for m in model.generator.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    seen = []
+    handle = norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    model.sample(4000, seed=0)
+    handle.remove()
+    x = torch.cat(seen)
+    assert torch.allclose(norm.running_mean, x.mean((0, 2, 3)), atol=0.1 * float(x.std()))
+    assert torch.allclose(norm.running_var, x.var((0, 2, 3)), rtol=0.2)
