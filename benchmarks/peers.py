@@ -161,7 +161,7 @@ def torchgan_trainer(
 def torchgan_dcgan(images: Tensor) -> Loop:
     """The convolutional game."""
     options = {"lr": 2e-4, "betas": (0.5, 0.999)}
-    return torchgan_trainer(images, plain.dcgan_generator(), plain.dcgan_discriminator(), 100, options, False)
+    return torchgan_trainer(images, plain.dcgan_generator_of(100), plain.dcgan_discriminator(), 100, options, False)
 
 
 def torchgan_wgan_gp(images: Tensor) -> Loop:

@@ -10,7 +10,12 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, linear, softplus
+from torch.nn.functional import binary_cross_entropy_with_logits, linear, relu, softplus
+from torch.nn.utils.parametrizations import spectral_norm
+
+from nacre.data.spec import Spec
+from nacre.losses.orthogonal import orthogonal_penalty
+from nacre.models.gans.biggan import BigGAN
 
 Step = Callable[[Tensor], None]
 
@@ -108,10 +113,10 @@ def vae(images: Tensor, precision: str = "float32") -> Step:
 # The convolutional game: 32 x 32 grey, 64 base channels
 
 
-def dcgan_generator() -> nn.Sequential:
-    """100 latents to images in [-1, 1]."""
+def dcgan_generator_of(latent: int) -> nn.Sequential:
+    """Latents to images in [-1, 1]."""
     return nn.Sequential(
-        nn.Linear(100, 256 * 16, bias=False),
+        nn.Linear(latent, 256 * 16, bias=False),
         nn.Unflatten(1, (256, 4, 4)),
         nn.BatchNorm2d(256),
         nn.ReLU(),
@@ -151,7 +156,7 @@ def dcgan(images: Tensor, precision: str = "float32", reuse: bool = False) -> St
         reuse: The generator is judged on the fakes that the discriminator has just seen, which saves drawing others.
     """
     device = images.device
-    generator = channels_last(dcgan_generator().to(device))
+    generator = channels_last(dcgan_generator_of(100).to(device))
     discriminator = channels_last(dcgan_discriminator().to(device))
     generator_adam = adam(generator.parameters(), 2e-4, (0.5, 0.999))
     discriminator_adam = adam(discriminator.parameters(), 2e-4, (0.5, 0.999))
@@ -178,6 +183,100 @@ def dcgan(images: Tensor, precision: str = "float32", reuse: bool = False) -> St
         freeze(judges, False)
 
     return step
+
+
+# The hinge game with spectral norms, on the networks of the convolutional game without norms in the discriminator
+
+
+def sngan_discriminator() -> nn.Sequential:
+    """Images in [-1, 1] to scores, every weight divided by its spectral norm."""
+    layers = [nn.Conv2d(1, 64, 4, 2, 1), nn.Conv2d(64, 128, 4, 2, 1), nn.Conv2d(128, 256, 4, 2, 1)]
+    bound = [part for layer in layers for part in (spectral_norm(layer), nn.LeakyReLU(0.2))]
+    return nn.Sequential(*bound, nn.Flatten(), spectral_norm(nn.Linear(256 * 16, 1)))
+
+
+def sngan(images: Tensor, precision: str = "float32") -> Step:
+    """The hinge game, Adam 2e-4 with betas 0 and 0.9; real and made images go through the judge together.
+
+    Args:
+        images: uint8 (n, 1, 32, 32).
+        precision: float32 or bf16.
+    """
+    device = images.device
+    generator = channels_last(dcgan_generator_of(64).to(device))
+    discriminator = channels_last(sngan_discriminator().to(device))
+    return hinge(
+        images, precision, discriminator,
+        lambda n, _: generator(torch.randn(n, 64, device=device)),
+        lambda x, _: discriminator(x),
+        list(generator.parameters()),
+    )  # fmt: skip
+
+
+def hinge(
+    images: Tensor,
+    precision: str,
+    discriminator: nn.Module,
+    made: Callable[[int, Tensor], Tensor],
+    score: Callable[[Tensor, Tensor], Tensor],
+    makers: list[nn.Parameter],
+    labels: Tensor | None = None,
+    scale: Callable[[Tensor], Tensor] = lambda x: x.mul_(2 / 255).sub_(1),
+    further: Callable[[], Tensor] | None = None,
+) -> Step:
+    """One step of the generator after one of the discriminator on every row of the index."""
+    generator_adam, judges = adam(makers, 2e-4, (0.0, 0.9)), list(discriminator.parameters())
+    discriminator_adam = adam(judges, 2e-4, (0.0, 0.9))
+    labels = torch.zeros(len(images), dtype=torch.int64, device=images.device) if labels is None else labels
+
+    def step(index: Tensor) -> None:
+        y = labels
+        for row in index.unbind():
+            x, y = scale(images.index_select(0, row).to(torch.float32)), labels.index_select(0, row)
+            with autocast(images.device, precision):
+                with torch.no_grad():
+                    fake = made(len(x), y).to(x.dtype)
+                real_score, fake_score = score(torch.cat([x, fake]), torch.cat([y, y])).chunk(2)
+                loss = relu(1 - real_score).mean() + relu(1 + fake_score).mean()
+            discriminator_adam.zero_grad()
+            loss.backward()
+            discriminator_adam.step()
+
+        freeze(judges, True)
+        with autocast(images.device, precision):
+            loss = -score(made(index.shape[1], y), y).mean()
+            loss = loss + further() if further else loss
+        generator_adam.zero_grad()
+        loss.backward()
+        generator_adam.step()
+        freeze(judges, False)
+
+    return step
+
+
+def biggan(images: Tensor, labels: Tensor, precision: str = "float32") -> Step:
+    """The class-conditional game, two steps of the discriminator for one of the generator, on our own networks.
+
+    The networks are nacre's, since the comparison is of loops.
+
+    Args:
+        images: uint8 (n, 1, 32, 32).
+        labels: int64 (n,).
+        precision: float32 or bf16.
+    """
+    classes = tuple(map(str, range(10)))
+    model = BigGAN(Spec.image(1, 32, 32, classes=classes), channels=16).to(images.device)
+    channels_last(model)
+    judge, generator = model.discriminator, model.generator
+    return hinge(
+        images, precision, judge,
+        lambda n, y: model.to_data(generator(torch.randn(n, 64, device=images.device), y)),
+        judge,
+        list(generator.parameters()),
+        labels,
+        lambda x: x.mul_(1 / 255),
+        lambda: 1e-4 * orthogonal_penalty(generator),
+    )  # fmt: skip
 
 
 # The Wasserstein game: dense, 5 critic steps

@@ -1,6 +1,7 @@
-"""The four tasks, and every way to train them."""
+"""The tasks, and every way to train them."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,16 @@ class Task:
 TASKS = {
     "vae": Task("vae", {"network": "dense"}, batch=128),
     "dcgan": Task("dcgan", {}, size=32),
+    "sngan": Task("sngan", {"network": "conv"}, size=32),
+    "biggan": Task("biggan", {"channels": 16}, size=32, draws=2),
     "wgan-gp": Task("wgan-gp", {"network": "dense"}, draws=5),
     "rbm": Task("rbm", {}, batch=100),
 }
-BY_HAND = {"vae": plain.vae, "dcgan": plain.dcgan, "wgan-gp": plain.wgan_gp, "rbm": plain.rbm}
-FAST = {"vae": ("medium", "bf16"), "dcgan": ("bf16",), "wgan-gp": ("medium", "bf16"), "rbm": ("medium",)}
+BY_HAND = {
+    "vae": plain.vae, "dcgan": plain.dcgan, "sngan": plain.sngan, "biggan": plain.biggan, "wgan-gp": plain.wgan_gp,
+    "rbm": plain.rbm,
+}  # fmt: skip
+FAST = {"vae": ("medium", "bf16"), "wgan-gp": ("medium", "bf16"), "rbm": ("medium",)}
 
 
 def load(name: str) -> Data:
@@ -74,6 +80,9 @@ def variants(
         return Variant(label, Ours(task.model, data, hparams, options, out), per_step, **more)
 
     step = BY_HAND[name]
+    if name == "biggan":
+        assert data.y is not None
+        step = partial(plain.biggan, labels=data.y.to(device))
     found = [by_hand("plain", step(images)), ours("nacre-bare", BARE), ours("nacre-full", {}, folder / name)]
     if name == "dcgan":
         found.append(by_hand("plain-reuse", plain.dcgan(images, reuse=True)))
@@ -82,7 +91,7 @@ def variants(
             by_hand("plain-uncentred", plain.rbm(images, centred=False)),
             ours("nacre-uncentred", BARE, hparams={"centering": False}, against="plain-uncentred"),
         ]
-    for precision in FAST[name] if fast else ():
+    for precision in FAST.get(name, ("bf16",)) if fast else ():
         matmul = "medium" if precision == "medium" else "highest"
         found += [
             by_hand(f"plain-{precision}", step(images, precision), precision=matmul),
@@ -106,6 +115,8 @@ def rivals(name: str, images: torch.Tensor) -> list[Variant]:
         return [Variant("torchgan", peers.torchgan_dcgan(images), 64)]
     if name == "wgan-gp":
         return [Variant("torchgan", peers.torchgan_wgan_gp(images), 64)]
+    if name in ("sngan", "biggan"):  # torchgan has neither
+        return []
     return [
         Variant("sklearn-float32", peers.sklearn_rbm(images, torch.float32), 100),
         Variant("sklearn-float64", peers.sklearn_rbm(images, torch.float64), 100),
