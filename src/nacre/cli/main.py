@@ -31,6 +31,7 @@ VERBS = {
     "evaluate": "judge a run on held-out data",
     "compare": "judge runs side by side: a table and a page",
     "reproduce": "train a paper's setting and print its numbers beside ours",
+    "explain": "a topic as a page that computes and draws it: saddle, saturation, mode collapse ...",
 }
 
 
