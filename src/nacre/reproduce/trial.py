@@ -70,9 +70,24 @@ def run_seed(setting: Setting, seed: int, out: Path, resume: bool = False) -> Li
         **commit(),
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
-    line["reached"] = {name: verdict["reached"] for name, verdict in verdicts(setting, line).items()}
-    write_atomically(out / "reproduction.json", (json.dumps(line, indent=2) + "\n").encode())
+    keep(out, line)  # a recipe that expects what was not measured can be mended, and the seed is not trained again
+    keep(out, judged(setting, line))
     return line
+
+
+def judged(setting: Setting, line: Line) -> Line:
+    """The line with what it reached.
+
+    Raises:
+        NacreError: The recipe expects a result that was not measured.
+    """
+    line["reached"] = {name: verdict["reached"] for name, verdict in verdicts(setting, line).items()}
+    return line
+
+
+def keep(out: Path, line: Line) -> None:
+    """Write the line into the run folder."""
+    write_atomically(out / "reproduction.json", (json.dumps(line, indent=2) + "\n").encode())
 
 
 def check(setting: Setting) -> None:
@@ -122,7 +137,7 @@ def finished(setting: Setting, out: Path) -> Line | None:
     if (line["digest"], line["commit"]) != (setting.digest, commit()["commit"]):
         what = "recipe" if line["digest"] != setting.digest else "commit"
         raise NacreError(f"{out} is finished, but with another {what}; choose another --out, or delete it.")
-    return line
+    return judged(setting, line)
 
 
 def kept(result: "Result") -> dict[str, Any]:
