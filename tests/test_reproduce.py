@@ -14,6 +14,7 @@ from nacre.reproduce.recipe import Bound
 
 ROOT = Path(__file__).resolve().parents[1]
 
+TABLE = 10
 RECIPE = """
 title = "A small autoencoder of digits"
 paper = "Somebody. Something. 2000."
@@ -66,7 +67,8 @@ def test_a_shipped_recipe_fits_the_models_the_engine_and_the_yardstick(name):
     for settings in found.tiers.values():
         for setting in settings:
             trial.check(setting)
-            assert len(setting.seeds) >= 3 and setting.budget
+            assert setting.budget
+            assert len(setting.seeds) >= 3 or len(settings) >= TABLE, "only a table of many runs may have one seed each"
             assert setting.training["steps"] > 0, "a budget is a number of steps"
 
 

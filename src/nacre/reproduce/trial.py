@@ -137,7 +137,7 @@ def finished(setting: Setting, out: Path) -> Line | None:
     if (line["digest"], line["commit"]) != (setting.digest, commit()["commit"]):
         what = "recipe" if line["digest"] != setting.digest else "commit"
         raise NacreError(f"{out} is finished, but with another {what}; choose another --out, or delete it.")
-    return judged(setting, line)
+    return line if "reached" in line else judged(setting, line)
 
 
 def kept(result: "Result") -> dict[str, Any]:
