@@ -7,6 +7,7 @@ from torch.nn.functional import softplus
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
 from nacre.game import Batch
+from nacre.losses.penalties import r1
 from nacre.models.gans.lapgan import LAPGAN
 from nacre.nets.pyramid import laplacian
 
@@ -55,8 +56,10 @@ def test_every_discriminator_sees_the_image_of_its_level_beside_the_coarse_one()
         pair = [images if coarse is None else torch.cat([images, coarse], 1) for images in (real, made)]
         scores = [model.discriminators[k](images) for images in pair]
         torch.manual_seed(1)
-        loss = model.discriminator_loss(k, Batch(x=x))
-        assert torch.allclose(loss, softplus(-scores[0]).mean() + softplus(scores[1]).mean())
+        terms = model.discriminator_loss(k, Batch(x=x))
+        assert torch.allclose(terms["non-saturating"], softplus(-scores[0]).mean() + softplus(scores[1]).mean())
+        judged = r1(lambda images, k=k, coarse=coarse: model.score(k, images, coarse), real)
+        assert torch.allclose(terms["r1"], 0.1 / 2 * judged, rtol=1e-4)
 
 
 def test_a_level_learns_from_real_images_only():
@@ -64,7 +67,7 @@ def test_a_level_learns_from_real_images_only():
     model, x = small(1, 8, 8), torch.rand(6, 1, 8, 8)
     for k in range(2):
         others = [*model.generators[1 - k].parameters(), *model.discriminators[1 - k].parameters()]
-        slopes = torch.autograd.grad(model.generator_loss(k, Batch(x=x)), others, allow_unused=True)
+        slopes = torch.autograd.grad(model.generator_loss(k, Batch(x=x))["non-saturating"], others, allow_unused=True)
         assert all(slope is None for slope in slopes)
 
 

@@ -11,6 +11,7 @@ from nacre.data.spec import Spec
 from nacre.errors import NacreError, at_least
 from nacre.game import Batch, Turn
 from nacre.losses.adversarial import GAMES, GameName
+from nacre.losses.penalties import gradients
 from nacre.model import Model, inference
 from nacre.nets import adversarial
 from nacre.nets.dcgan import widths
@@ -35,6 +36,7 @@ class LAPGAN(Model):
             coarser level, up to eightfold.
         levels: K, the number of residuals; 0 takes as many as leave at most 8 pixels, and at least 1.
         game: What both players minimise at every level.
+        gamma: Weight of R1, gamma / 2 E[|grad D_k(I_k)|^2] at real images; 0 plays without.
 
     Shapes:
         sample: (n, c, h, w). decode: (n, (K + 1) latent) -> (n, c, h, w).
@@ -42,7 +44,8 @@ class LAPGAN(Model):
     Departures:
         Strided convolutions without dropout in the discriminators, leaky ReLU without batch norm in the generators,
         and twice as many filters at every coarser level. Means of 2 x 2 pixels shrink and bilinear interpolation
-        enlarges. Noise enters every level as a linear plane of a Gaussian z_k. Adam instead of momentum. No classes.
+        enlarges. R1, without which the levels do not settle. Noise enters every level as a linear plane of a Gaussian
+        z_k. Adam instead of momentum. No classes.
 
     Example:
         >>> import nacre
@@ -57,7 +60,7 @@ class LAPGAN(Model):
 
     title: ClassVar[str] = "Laplacian pyramid of GANs"
     paper: ClassVar[str] = "Denton et al. 2015, section 3.2"
-    defaults: ClassVar[dict[str, object]] = {"lr": 2e-4, "betas": (0.5, 0.999), "batch_size": 64}
+    defaults: ClassVar[dict[str, object]] = {"lr": 2e-4, "betas": (0.0, 0.99), "batch_size": 64}
 
     def __init__(
         self,
@@ -67,14 +70,16 @@ class LAPGAN(Model):
         channels: int = 32,
         levels: int = 0,
         game: GameName = "non-saturating",
+        gamma: float = 0.1,
     ) -> None:
         super().__init__(spec)
         if spec.kind != "image":
             raise NacreError(f"lapgan needs images, these data are {spec.kind}s; use gan.")
         at_least(1, latent=latent, hidden=hidden, channels=channels)
-        at_least(0, levels=levels)
+        at_least(0, levels=levels, gamma=gamma)
         self.sizes = sizes(spec, levels)
-        self.rules, self.width, self.latent = GAMES[game], latent, latent * len(self.sizes)
+        self.rules, self.game, self.gamma = GAMES[game], game, gamma
+        self.width, self.latent = latent, latent * len(self.sizes)
         *fine, coarsest = [replace(spec, shape=(spec.shape[0], *size)) for size in self.sizes]
         both = [replace(level, shape=(2 * level.shape[0], *level.shape[1:])) for level in fine]
         judge = partial(adversarial.Discriminator, bias=self.rules.shifts)
@@ -94,22 +99,27 @@ class LAPGAN(Model):
             turn
             for k in reversed(range(len(self.sizes)))
             for turn in (
-                Turn(self.discriminators[k], partial(self.discriminator_loss, k)),
+                Turn(self.discriminators[k], partial(self.discriminator_loss, k), compile=not self.gamma),
                 Turn(self.generators[k], partial(self.generator_loss, k)),
             )
         ]
 
-    def discriminator_loss(self, k: int, batch: Batch) -> Tensor:
-        """The discriminator's cost of level k."""
+    def discriminator_loss(self, k: int, batch: Batch) -> dict[str, Tensor]:
+        """The discriminator's cost of level k, and R1."""
         real, coarse = self.level(k, batch.x)
+        real = real.detach().requires_grad_(self.gamma > 0)
         fake = self.made(k, self.level_noise(len(batch)), coarse)
-        return self.rules.discriminator(self.score(k, real, coarse), self.score(k, fake, coarse))
+        scores = self.score(k, real, coarse)
+        terms = {self.game: self.rules.discriminator(scores, self.score(k, fake, coarse))}
+        if self.gamma:
+            terms["r1"] = self.gamma / 2 * gradients(scores, [real])[0].square().sum(1).mean()
+        return terms
 
-    def generator_loss(self, k: int, batch: Batch) -> Tensor:
+    def generator_loss(self, k: int, batch: Batch) -> dict[str, Tensor]:
         """The generator's cost of level k, on fresh samples."""
         real, coarse = self.level(k, batch.x)
         fake = self.score(k, self.made(k, self.level_noise(len(batch)), coarse), coarse)
-        return self.rules.generator(*([self.score(k, real, coarse)] if self.rules.paired else []), fake)
+        return {self.game: self.rules.generator(*([self.score(k, real, coarse)] if self.rules.paired else []), fake)}
 
     def level(self, k: int, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """I_k and l_k of images; the coarsest level has no l."""
