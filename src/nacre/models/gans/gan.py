@@ -51,7 +51,7 @@ class GAN(Model):
         smoothing: One-sided label smoothing: real examples count as 1 - s, in [0, 1).
         flips: Share of pairs whose labels are exchanged for the discriminator, in [0, 1).
         instance_noise: Deviation of noise on all that the discriminator sees, in units of the data's scale; it falls
-            linearly to 0.
+            linearly to 0 over the first half of the training.
         augment: Differentiable augmentations of all that the discriminator sees.
         adaptive: Augment only with the probability that keeps the discriminator from overfitting.
         activation: The discriminator's activation; the residual one always has ReLU.
@@ -150,8 +150,12 @@ class GAN(Model):
             self.spec, self.latent, self.network, self.hidden, self.channels, norm, self.upsampling
         )
 
-    def make_discriminator(self, told: int = 0) -> adversarial.Discriminator:
-        """D: (n, *shape) -> (n // pack, 1), which may look at `told` values beside each example."""
+    def make_discriminator(self) -> nn.Module:
+        """D: (n, *shape) -> (n // pack, 1)."""
+        return self.scorer()
+
+    def scorer(self, told: int = 0) -> adversarial.Discriminator:
+        """A network (n, *shape) -> (n // pack, 1), which may look at `told` values beside each example."""
         return adversarial.Discriminator(
             self.spec,
             self.network,
@@ -232,7 +236,8 @@ class GAN(Model):
     def seen(self, x: Tensor) -> Tensor:
         """An example as the discriminator sees it: with the noise and the augmentations of the training."""
         if self.instance_noise:
-            scale = x.new_tensor(self.spec.scale) * self.instance_noise * (1 - self.progress)
+            left = (1 - 2 * self.progress).clamp(min=0)
+            scale = x.new_tensor(self.spec.scale) * self.instance_noise * left
             x = x + scale * torch.randn_like(x)
         return x if self.augment is None else self.augment(x)
 
