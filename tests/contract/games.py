@@ -30,6 +30,7 @@ SMALL = {
     "vamp-vae": {"latent": 4, "hidden": (16,), "pseudo_inputs": 5},
     "ladder-vae": {"latent": 4, "top": 2, "hidden": (16,)},
     "vq-vae": {"latent": 3, "entries": 8, "width": 4, "hidden": (16,), "memory": 8},
+    "lstm": {"hidden": 8, "bins": 4},
     "rbm": {"hidden": 12, "chains": 16},
     "gan": {"latent": 4, "hidden": (16,)},
     "dcgan": {"latent": 4, "channels": 4},
@@ -39,7 +40,15 @@ SMALL = {
     "sngan": {"latent": 4, "hidden": (16,)},
     "hinge-gan": {"latent": 4, "hidden": (16,)},
     "pacgan": {"latent": 4, "hidden": (16,)},
+    "lapgan": {"latent": 4, "hidden": (16,), "channels": 4},
+    "gs-gan": {"latent": 4, "hidden": 8, "bins": 4},
     "progressive-gan": {"latent": 4, "channels": 2},
+    "cgan": {"latent": 4, "hidden": (16,)},
+    "acgan": {"latent": 4, "hidden": (16,)},
+    # In so few steps all scores stay within the hinge, where the last bias has no gradient.
+    "projection-gan": {"latent": 4, "hidden": (16,), "game": "non-saturating"},
+    "biggan": {"latent": 4, "channels": 2, "embedding": 4, "game": "non-saturating"},
+    "infogan": {"latent": 4, "hidden": (16,)},
     "r3gan": {"latent": 4, "hidden": (16,)},
 }
 OPTIONS = {"batch_size": 16, "steps": 6, "progress": False, "device": "cpu"}
