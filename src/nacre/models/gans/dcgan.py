@@ -23,7 +23,7 @@ class DCGAN(GAN):
     Departures:
         Kernel 4 instead of 5, a multiple of the stride, which builds no checkerboard in. Gaussian instead of uniform
         noise. A map of side n is halved to ceil(n / 2) until it is about 4, so that any image size works. Where a
-        batch is accumulated in parts, batch norm sees the part.
+        batch is accumulated in parts or shared by processes, batch norm sees the part.
 
     Example:
         >>> import nacre
@@ -38,9 +38,6 @@ class DCGAN(GAN):
 
     title: ClassVar[str] = "Deep convolutional GAN"
     paper: ClassVar[str] = "Radford et al. 2016, section 3"
-    known_failures: ClassVar[dict[str, str]] = {
-        "two processes": "batch norm sees one process's share of the batch",
-    }
     defaults: ClassVar[dict[str, object]] = {"lr": 2e-4, "betas": (0.5, 0.999), "batch_size": 64}
     presets: ClassVar[dict[str, Any]] = {
         "latent": 100, "network": "conv", "batch_norm": "both", "initial": "normal",
