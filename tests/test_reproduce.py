@@ -390,7 +390,8 @@ def test_the_pages_are_those_of_the_results():
     recipes = [recipe.find(name) for name in recipe.names()]
     assert (ROOT / "RESULTS.md").read_text() == pages.results_page(recipes)
     readme = (ROOT / "README.md").read_text()
-    assert readme == pages.with_table(readme, recipes) and pages.table(recipes) in readme
+    assert readme == pages.with_table(readme, recipes) and pages.measured(recipes) in readme
+    assert all(line in pages.table(recipes) for line in pages.measured(recipes).splitlines() if line.startswith("| `"))
 
 
 def test_pages_are_written_into_a_checkout_only(tmp_path):

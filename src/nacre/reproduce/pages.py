@@ -11,6 +11,8 @@ from nacre.reproduce.ledger import Line
 from nacre.reproduce.recipe import Bound, Recipe, Setting
 
 BEGIN, END = "<!-- nacre reproduce --results -->", "<!-- end of reproductions -->"
+HEAD = ["recipe", "tier", "result", "paper", "range", "ours, worst seed", "median", ""]
+NOT_YET = "not yet run"
 
 
 def write(root: Path = recipe.CHECKOUT) -> list[Path]:
@@ -32,14 +34,26 @@ def write(root: Path = recipe.CHECKOUT) -> list[Path]:
 def with_table(readme: str, recipes: list[Recipe]) -> str:
     """The README with its table made anew."""
     return re.sub(
-        f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n{table(recipes)}{END}", readme, flags=re.DOTALL
+        f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n{measured(recipes)}{END}", readme, flags=re.DOTALL
     )
 
 
 def table(recipes: list[Recipe]) -> str:
     """One row per recipe, tier, run and expected result."""
-    rows = [cells for each in recipes for setting in settings(each) for cells in summary(each, setting)]
-    return markdown(["recipe", "tier", "result", "paper", "range", "ours, worst seed", "median", ""], rows)
+    return markdown(HEAD, [cells for each in recipes for cells in rows_of(each)])
+
+
+def measured(recipes: list[Recipe]) -> str:
+    """The rows of `table` that were run, and how many were not."""
+    rows = [cells for each in recipes for cells in rows_of(each)]
+    run = [cells for cells in rows if cells[-1] != NOT_YET]
+    left = len(rows) - len(run)
+    return markdown(HEAD, run) + (f"\n{left} further ranges, most of them nightly, are {NOT_YET}.\n" if left else "")
+
+
+def rows_of(each: Recipe) -> list[list[str]]:
+    """The table's rows of a recipe."""
+    return [cells for setting in settings(each) for cells in summary(each, setting)]
 
 
 def results_page(recipes: list[Recipe]) -> str:
@@ -123,7 +137,7 @@ def ordered(setting: Setting, name: str, lines: list[Line]) -> list[float]:
 def verdict(setting: Setting, name: str, lines: list[Line]) -> str:
     """Whether every seed is in the range, in words."""
     if not lines:
-        return "not yet run"
+        return NOT_YET
     judged = [(line["seed"], ledger.verdicts(setting, line)) for line in lines]
     found = [(seed, verdicts[name]) for seed, verdicts in judged if name in verdicts]
     if not found:
@@ -141,7 +155,7 @@ def conditions(each: Recipe, setting: Setting, lines: list[Line]) -> str:
     title = " ".join(part for part in (setting.tier, setting.run) if part)
     budget = f" ({setting.budget})" if setting.budget else ""
     if not lines:
-        return f"{title}{budget}: not yet run. {command}"
+        return f"{title}{budget}: {NOT_YET}. {command}"
     took = " · ".join(spent(line) for line in lines)
     places = dict.fromkeys(place(line) for line in lines)
     return f"{title}{budget}: {took}; {'; '.join(places)}. {command}"
