@@ -115,9 +115,9 @@ class Model(nn.Module):
     All state of training that is not a parameter lives in buffers.
 
     Class attributes: `title` and `paper` for lists; `density` (implicit, explicit ..., none); `mixed`, whether tables
-    with categories and missing values will do; `defaults`, training options that suit the method; `known_failures`,
-    checks of the contract suite that it cannot pass, with the reason; `presets`, other defaults for the keywords of the
-    constructor that it inherits.
+    with categories and missing values will do; `shown_for`, the data that `nacre show` builds it for; `defaults`,
+    training options that suit the method; `known_failures`, checks of the contract suite that it cannot pass, with the
+    reason; `presets`, other defaults for the keywords of the constructor that it inherits.
 
     Args:
         spec: The shape and the units of one example.
@@ -127,6 +127,7 @@ class Model(nn.Module):
     paper: ClassVar[str] = ""
     density: ClassVar[str] = "implicit"
     mixed: ClassVar[bool] = False
+    shown_for: ClassVar[str] = ""
     defaults: ClassVar[dict[str, Any]] = {}
     known_failures: ClassVar[dict[str, str]] = {}
     presets: ClassVar[dict[str, Any]] = {}
@@ -138,6 +139,8 @@ class Model(nn.Module):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
+        if spec.kind == "sequence" and not self.mixed:
+            raise NacreError(f"the data are strings, which {self.registered_name()} cannot take; use lstm or gs-gan.")
         if spec.mixed and not self.mixed:
             what = f"missing values ({', '.join(spec.missing)})" if spec.missing else "columns of categories"
             raise NacreError(f"the data have {what}, which {self.registered_name()} cannot take; use tabular-vae.")

@@ -1,4 +1,4 @@
-"""Pictures: grids of images, scatters of points."""
+"""Pictures: grids of images, scatters of points, pages of strings."""
 
 import math
 from pathlib import Path
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nacre.data.spec import Spec
+from nacre.data.strings import strings
 
 
 def grid(x: Tensor, columns: int | None = None, gap: int = 1) -> np.ndarray:
@@ -32,7 +33,7 @@ def grid(x: Tensor, columns: int | None = None, gap: int = 1) -> np.ndarray:
 
 
 def save_grid(x: Tensor, path: str | Path, spec: Spec, columns: int | None = None) -> None:
-    """Write examples as a picture: a grid of images, a scatter of points, or lines for longer vectors.
+    """Write examples as a picture: a grid of images, a scatter of points, a page of strings, or lines for vectors.
 
     Args:
         x: Examples, shape (n, *spec.shape).
@@ -46,7 +47,7 @@ def save_grid(x: Tensor, path: str | Path, spec: Spec, columns: int | None = Non
 
 
 def picture(x: Tensor, spec: Spec, columns: int | None = None, among: Tensor | None = None) -> Any:
-    """Examples as a PIL image: a grid of images, a scatter of points, or lines for longer vectors.
+    """Examples as a PIL image: a grid of images, a scatter of points, a page of strings, or lines for other vectors.
 
     Args:
         x: Examples, shape (n, *spec.shape).
@@ -60,6 +61,8 @@ def picture(x: Tensor, spec: Spec, columns: int | None = None, among: Tensor | N
         sheet = Image.fromarray(grid(x, columns))
         zoom = max(1, 640 // max(sheet.size))
         return sheet.resize((sheet.width * zoom, sheet.height * zoom), Image.Resampling.NEAREST)
+    if spec.kind == "sequence":
+        return page(strings(x, spec), columns or 4)
     figure, axes = new_figure()
     points = x.detach().cpu().numpy()
     ranged = points if among is None else among.detach().cpu().numpy()
@@ -72,6 +75,17 @@ def picture(x: Tensor, spec: Spec, columns: int | None = None, among: Tensor | N
         axes.set_xlabel("column")
         axes.update_datalim([(0, ranged.min()), (0, ranged.max())])
         axes.autoscale_view()
+    return rendered(figure)
+
+
+def page(lines: list[str], columns: int) -> Any:
+    """Strings as a PIL image, row by row in so many columns of one width."""
+    width = max(map(len, lines), default=0) + 2
+    rows = ["".join(line.ljust(width) for line in lines[i : i + columns]) for i in range(0, len(lines), columns)]
+    figure, axes = new_figure(0.2 + 0.085 * width * columns, 0.2 + 0.17 * len(rows))
+    axes.axis("off")
+    # Dollar signs are symbols like others, no mathematics.
+    axes.text(0, 1, "\n".join(rows), family="monospace", fontsize=10, va="top", parse_math=False)
     return rendered(figure)
 
 

@@ -12,12 +12,12 @@ from nacre.errors import NacreError
 def write(
     x: Tensor, spec: Spec | None, out: Path | None = None, grid: Path | None = None, columns: int | None = None
 ) -> None:
-    """Write values to `out` by its suffix and to `grid` as a picture, and say where.
+    """Write values to `out` by its suffix and to `grid` as a picture, and say where; print strings without an `out`.
 
     Args:
         x: Shape (n, ...).
         spec: What they are; None for latent codes, which are vectors.
-        out: .npy, .npz, .csv, .parquet, or a folder for one PNG each.
+        out: .npy, .npz, .csv, .parquet, for strings .txt, or a folder for one PNG each.
         grid: A PNG.
         columns: Pictures per row of the grid.
 
@@ -26,8 +26,10 @@ def write(
     """
     import numpy as np
 
+    from nacre.data.strings import strings
     from nacre.pictures import save_grid
 
+    lines = strings(x, spec) if spec is not None and spec.kind == "sequence" else []
     values = x.detach().cpu().numpy()
     try:
         if grid is not None:
@@ -36,18 +38,21 @@ def write(
             save_grid(x, writable_picture(grid), spec, columns)
             print(grid)
         if out is None:
+            print("\n".join(lines), end="\n" if lines else "")
             return
         out.parent.mkdir(parents=True, exist_ok=True)
         if out.suffix == ".npy":
             np.save(out, values)
         elif out.suffix == ".npz":
             np.savez_compressed(out, x=values)
+        elif out.suffix == ".txt" and lines:
+            out.write_text("\n".join(lines) + "\n", encoding="utf-8")
         elif out.suffix in (".csv", ".parquet"):
             table(values.reshape(len(values), -1), spec, out)
         elif not out.suffix and spec is not None and spec.kind == "image":
             images(values, out)
         else:
-            raise NacreError(f"--out {out}: use .npy, .npz, .csv, .parquet, or for images a folder.")
+            raise NacreError(f"--out {out}: use .npy, .npz, .csv, .parquet, for strings .txt, or for images a folder.")
         print(out)
     except OSError as error:
         raise NacreError(f"cannot write {error.filename or out}: {error.strerror}; choose another place.") from error
@@ -100,9 +105,16 @@ def writable_picture(path: Path) -> Path:
 
 
 def table(values: object, spec: Spec | None, out: Path) -> None:
-    """Rows as CSV or Parquet, under the data's own column and category names where it has them."""
+    """Rows as CSV or Parquet, under the data's own column and category names where it has them, or one of strings."""
     import pandas as pd
+    import torch
 
+    from nacre.data.strings import strings
+
+    if spec is not None and spec.kind == "sequence":
+        frame = pd.DataFrame({"string": strings(torch.as_tensor(values), spec)})
+        frame.to_csv(out, index=False) if out.suffix == ".csv" else frame.to_parquet(out)
+        return
     frame = pd.DataFrame(values)
     frame.columns = list(spec.columns) if spec and spec.columns else [f"x{i}" for i in range(frame.shape[1])]
     for name, names in zip(frame.columns, spec.categories if spec else (), strict=False):

@@ -34,7 +34,8 @@ def run(
         n: How many.
         seed: Seed of the draws; the same seed gives the same examples.
         grid: Write a picture here; the default is samples.png in the run folder.
-        out: Write the examples here: .npy or .npz as an array, .csv or .parquet as a table, a folder as images.
+        out: Write the examples here: .npy or .npz as an array, .csv or .parquet as a table, .txt as strings, a folder
+            as images. Without it, strings are printed.
         label: Draw examples of this class, by number or name, from a conditional model.
         attribute: Draw examples with these attributes, such as thickness=3 slant=0.2, from a conditional model.
         per_class: Draw this many of every class and write them to --out, a folder with one folder for each class, or

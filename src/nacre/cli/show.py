@@ -24,7 +24,7 @@ def run(
 
     Args:
         model: The model's name.
-        data: Build it for this data set; by default for 28 x 28 grey images.
+        data: Build it for this data set; by default for 28 x 28 grey images, or for strings where it writes these.
     """
     print(box(model, data))
 
@@ -37,6 +37,7 @@ def box(name: str, data: str = "") -> str:
     from nacre.registry import create, find
 
     cls = find(name)
+    data = data or cls.shown_for
     spec = load_data(data).spec if data else Spec.image(1, 28, 28, classes=tuple("0123456789"))
     model, training = create(name, spec), Training.resolve(cls.defaults, {})
     kind = {"implicit": "implicit density", "none": "no density"}.get(cls.density, f"{cls.density} density")

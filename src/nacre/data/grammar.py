@@ -52,6 +52,12 @@ class Grammar:
         """Of the law, in nats."""
         return math.log(self.most + 1) + self.most / 2 * math.log(len(self.operators))
 
+    def length_law(self) -> Tensor:
+        """The probability of every length from 0 to `length`, float64."""
+        law = torch.zeros(self.length + 1, dtype=torch.float64)
+        law[1 : 2 * self.most + 2 : 2] = 1 / (self.most + 1)
+        return law
+
     def lengths(self, x: Tensor) -> Tensor:
         """Places up to the last that is no blank, int64: (n, length) -> (n,)."""
         places = torch.arange(1, self.length + 1, device=x.device)

@@ -51,7 +51,7 @@ def inspect(data: Data) -> dict[str, Any]:
         "maximum": high.max().item(),
         "mean": total / (len(looked) * spec.size),
         "nan": nan,
-        "constant": constant if spec.kind == "vector" else len(constant),
+        "constant": constant if spec.kind != "image" else len(constant),
         "duplicates": len(looked) - rows,
         "storage": str(data.storage).removeprefix("torch."),
         "bytes": n * spec.size * data.storage.itemsize,
@@ -72,6 +72,10 @@ def suggestion(data: Data) -> dict[str, str]:
         if side > 128:
             flags.append("--size 64")
             why += "; start at a smaller size"
+    elif spec.kind == "sequence":
+        model, why = "lstm", "strings train in minutes, with an exact likelihood"
+    elif spec.mixed:
+        model, why = "tabular-vae", "it takes categories and missing values, with a bound on the likelihood"
     elif spec.size <= 3 and not spec.bounded:
         model, why = "wgan-gp", "a critic with a gradient penalty covers the separate modes of points in few dimensions"
     else:
@@ -85,7 +89,7 @@ def suggestion(data: Data) -> dict[str, str]:
 
 
 def contact_sheet(data: Data, path: str | Path, n: int = 64, seed: int = 0) -> Path:
-    """Write a picture of a seeded random subset: a grid of images, or a scatter plot of vectors.
+    """Write a picture of a seeded random subset: a grid of images, a page of strings, or a scatter plot of vectors.
 
     Args:
         data: Any data.
@@ -98,7 +102,7 @@ def contact_sheet(data: Data, path: str | Path, n: int = 64, seed: int = 0) -> P
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if data.spec.kind == "image":
+    if data.spec.kind != "vector":
         save_grid(data.examples(n, seed).x, path, data.spec)
     else:
         _scatter(data, path, max(n, LOOKED_AT), seed)

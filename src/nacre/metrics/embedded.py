@@ -14,6 +14,7 @@ from torch import Tensor
 from nacre.data.spec import Spec
 from nacre.metrics import store
 from nacre.metrics.result import Protocol
+from nacre.nets.table import sizes
 
 if TYPE_CHECKING:
     from nacre.metrics.context import Context
@@ -141,7 +142,8 @@ def even(a: Tensor, b: Tensor, seed: int) -> Pair:
 def noisy(x: Tensor, spec: Spec, seed: int) -> Tensor:
     """Examples with noise: N(0, (sd / 2)^2) on every value, clipped into the range; binary values flip with 5 %.
 
-    The sd is that of all values of an image, and of each column of a vector.
+    The sd is that of all values of an image, and of each column of a vector. A category becomes
+    that of another example with 5 %, since its number has no neighbours to move to.
 
     Args:
         x: Examples (n, *shape).
@@ -152,12 +154,18 @@ def noisy(x: Tensor, spec: Spec, seed: int) -> Tensor:
     if spec.binary:
         return (x - (torch.rand(x.shape, generator=generator) < FLIPS).to(x.dtype)).abs()
     sd = x.std() if spec.kind == "image" else x.std(0)
-    x = x + NOISE * sd * torch.randn(x.shape, generator=generator)
-    return x.clamp(0, 1) if spec.bounded else x
+    moved = x + NOISE * sd * torch.randn(x.shape, generator=generator)
+    if any(spec.categories):
+        others = x[torch.randperm(len(x), generator=generator)]
+        changed = torch.where(torch.rand(x.shape, generator=generator) < FLIPS, others, x)
+        return torch.where(torch.tensor(sizes(spec)) > 0, changed, moved)
+    return moved.clamp(0, 1) if spec.bounded else moved
 
 
 def noise(spec: Spec) -> str:
     """The noise of `noisy` in words."""
     if spec.binary:
         return f"other real examples of which every value flips with probability {FLIPS:g}"
+    if any(spec.categories):
+        return f"other real examples plus N(0, ({NOISE:g} sd)^2), or another's category with probability {FLIPS:g}"
     return f"other real examples plus N(0, ({NOISE:g} sd)^2){', clipped into [0, 1]' if spec.bounded else ''}"

@@ -165,6 +165,10 @@ class TableLikelihood(nn.Module):
         noise = -torch.empty_like(scores).exponential_().clamp(min=1e-20).log()
         return self._values(scores + noise, torch.rand(len(h), len(self.options), device=h.device))
 
+    def values(self, hot: Tensor) -> Tensor:
+        """The values of chosen options, numbers drawn within their bins: one-hot (n, width) -> (n, *shape)."""
+        return self._values(hot, torch.rand(len(hot), len(self.options), device=hot.device))
+
     def _scores(self, h: Tensor, missing: bool) -> Tensor:
         scores = self.logits(h).masked_fill(self.used == 0, -torch.inf)
         gone = [

@@ -11,8 +11,12 @@ HEADINGS: dict[str, dict[str, str]] = {
         "inception_score": "How sure a classifier is of each sample, and how evenly they spread over its classes.",
         "two_sample": "How well a classifier tells samples from real examples; 0.5 is chance.",
         "sliced_wasserstein": "How far the samples must be moved to become the real ones, along random directions.",
-        "checkerboard": "The share of the samples' power at the frequencies of pixel grids, beside that of real images.",
+        "checkerboard": "The share of the samples' power at the frequencies of pixel grids, beside real images'.",
         "on_manifold": "The share of the samples that lie near the curve that the data come from.",
+        "validity": "The share of the strings that the grammar's own parser accepts.",
+        "distinct_valid": "How many different valid strings there are among the samples.",
+        "length_distance": "How far the lengths of the strings are from the grammar's law.",
+        "bigram_divergence": "How far the pairs of neighbouring symbols are from those of real strings.",
     },
     "Modes": {
         "rarest_class": "The class that the samples neglect most, relative to its share among real examples.",

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nacre.data.dataset import Data
 from nacre.data.spec import Spec
+from nacre.data.strings import strings
 from nacre.report.charts import limits, profiles, scatter
 from nacre.report.entry import Entry
 
@@ -43,7 +44,7 @@ def tile(label: str, content: str) -> str:
 
 
 def picture(x: Tensor, spec: Spec, real: Tensor, color: int) -> str:
-    """Examples as HTML: a grid of images, points in the plane, or lines over the columns.
+    """Examples as HTML: a grid of images, points in the plane, strings, or lines over the columns.
 
     Args:
         x: Examples (n, *shape).
@@ -53,6 +54,8 @@ def picture(x: Tensor, spec: Spec, real: Tensor, color: int) -> str:
     """
     if spec.kind == "image":
         return image(png(x))
+    if spec.kind == "sequence":
+        return f"<pre>{escape(chr(10).join(strings(x, spec)))}</pre>"
     if spec.shape == (2,):
         across, up = (limits(real[:, i].tolist()) for i in (0, 1))
         return scatter(x.tolist(), color, across, up)

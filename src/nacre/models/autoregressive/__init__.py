@@ -1,0 +1,1 @@
+"""Autoregressive models: one symbol after the other, by maximum likelihood."""
