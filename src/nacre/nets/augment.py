@@ -10,15 +10,17 @@ from nacre.errors import NacreError, unknown
 
 Kind = Literal["translation", "colour", "cutout"]
 TARGET = 0.6
+MIDDLE = 0.5  # of the data's range, which the augmentations take for 0
 LENGTH = 100_000  # real examples over which p may rise from 0 to 1
 
 
 class Augment(nn.Module):
     """Each augmentation with probability p, each example by its own draw, and with a gradient by the example.
 
-    translation: by up to an eighth of each side, zeros (black) moving in. colour: brightness + U(-0.25, 0.25),
-    saturation times U(0, 2), contrast times U(0.5, 1.5). cutout: zeros in a rectangle of half of each side. Values are
-    in the data's units and may leave [0, 1]. In evaluation mode nothing is changed.
+    translation: by up to an eighth of each side, middle grey moving in. colour: brightness + U(-0.25, 0.25),
+    saturation times U(0, 2), contrast times U(0.5, 1.5). cutout: middle grey in a rectangle of half of each side; black
+    would look like a stroke that was never there, which the generator then leaves out. Values are in the data's units
+    and may leave [0, 1]. In evaluation mode nothing is changed.
 
     With `adaptive`, p moves with the discriminator's overfitting r = E[sign(D(x))] on real examples: up where r is
     above 0.6, down below, by n / 100,000 for n examples, from 0.
@@ -52,7 +54,7 @@ class Augment(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(n, c, h, w) -> (n, c, h, w)."""
         for kind in self.kinds if self.training else ():
-            changed = KINDS[kind](x)
+            changed = KINDS[kind](x - MIDDLE) + MIDDLE
             if self.adaptive:
                 chosen = torch.rand(len(x), 1, 1, 1, device=x.device) < self.p
                 changed = torch.where(chosen, changed, x)
