@@ -81,4 +81,4 @@ def create(name: str, spec: "Spec", **hparams: Any) -> "Model":
             raise unknown(f"hyper-parameter of {name}", keyword, known)
     if not hasattr(spec, "shape"):
         raise NacreError("create() takes the data's spec as its second argument: nacre.load_data(...).spec.")
-    return model(spec, **hparams)
+    return model(spec, **{name: tuple(value) if isinstance(value, list) else value for name, value in hparams.items()})

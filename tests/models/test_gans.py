@@ -238,6 +238,7 @@ def test_a_presets_keywords_are_those_of_gan_with_other_defaults():
     assert model.hparams["game"] == "least-squares" and model.hparams["hidden"] == (4,)
     assert list(model.hparams) == list(GAN(SPEC).hparams)
     assert nacre.create("lsgan", SPEC, game="hinge").game == "hinge"
+    assert nacre.create("lsgan", SPEC, hidden=[8, 4]).hparams["hidden"] == (8, 4)
     with pytest.raises(TypeError, match="no keyword nonsense"):
         type("Broken", (GAN,), {"presets": {"nonsense": 1}})
 
