@@ -131,11 +131,3 @@ def beside(x: Tensor, told: Tensor) -> Tensor:
     if x.dim() == 4:
         told = told[:, :, None, None].expand(-1, -1, *x.shape[2:])
     return torch.cat([x, told.to(x.dtype)], 1)
-
-
-def orthogonal(module: nn.Module) -> None:
-    """Orthogonal weights, biases 0, as Brock et al. 2019 draw them; for `Module.apply`."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-        nn.init.orthogonal_(module.weight)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

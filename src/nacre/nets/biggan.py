@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
 
 from nacre.errors import NacreError
-from nacre.nets.dcgan import halvings, widths
+from nacre.nets.dcgan import halvings, orthogonal, widths
 from nacre.nets.resnet import DownBlock
 
 SMALLEST = 8  # the least side of a map for attention: a convolution sees most of a smaller one
@@ -216,11 +216,3 @@ def attended(sizes: list[tuple[int, int]]) -> int | None:
     """The index of the middle one of the maps that blocks give, from the finest down; None where it is too small."""
     middle = max(1, (len(sizes) - 1) // 2)
     return middle if min(sizes[middle]) >= SMALLEST else None
-
-
-def orthogonal(module: nn.Module) -> None:
-    """Orthogonal weights, biases 0; for `Module.apply`."""
-    if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
-        nn.init.orthogonal_(module.weight)
-    if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
-        nn.init.zeros_(module.bias)

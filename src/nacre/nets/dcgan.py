@@ -159,3 +159,11 @@ def initialise(module: nn.Module) -> None:
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)
+
+
+def orthogonal(module: nn.Module) -> None:
+    """Orthogonal weights, biases 0, as Brock et al. 2019 draw them; for `Module.apply`."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.Embedding):
+        nn.init.orthogonal_(module.weight)
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)

@@ -13,8 +13,9 @@ from nacre.losses.orthogonal import orthogonal_penalty
 from nacre.model import inference
 from nacre.models.gans.gan import GAN
 from nacre.nets.augment import Kind
-from nacre.nets.biggan import BigGANGenerator, orthogonal
+from nacre.nets.biggan import BigGANGenerator
 from nacre.nets.conditions import Conditions, Labels
+from nacre.nets.dcgan import orthogonal
 from nacre.nets.heads import BigGANDiscriminator, Projection
 from nacre.nets.norms import spectral
 from nacre.nets.scale import ToData

@@ -13,7 +13,7 @@ from nacre.losses.penalties import gradient_penalty, gradients
 from nacre.model import Model, inference
 from nacre.nets import adversarial
 from nacre.nets.augment import Augment, Kind
-from nacre.nets.dcgan import Upsampling, initialise
+from nacre.nets.dcgan import Upsampling, initialise, orthogonal
 from nacre.nets.norms import spectral, standing_statistics
 
 Penalty = Literal["two-sided", "one-sided", "r1", "r2"]
@@ -172,7 +172,7 @@ class GAN(Model):
     def initialise(self) -> None:
         """Draw the first weights as asked, and bind the discriminator's spectral norms."""
         if self.initial != "uniform":
-            draw = initialise if self.initial == "normal" else adversarial.orthogonal
+            draw = initialise if self.initial == "normal" else orthogonal
             self.generator.apply(draw)
             self.discriminator.apply(draw)
         if self.spectral_norm:
