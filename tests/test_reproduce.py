@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from nacre.cli.main import main
+from nacre.data.sources import load_data
 from nacre.engine.loop import Trainer
+from nacre.engine.run import RunFolder
 from nacre.errors import NacreError
 from nacre.reproduce import ledger, pages, recipe, trial
 from nacre.reproduce.recipe import Bound
@@ -361,6 +363,24 @@ def test_a_recipe_may_give_options_to_the_data(write):
     assert main(["reproduce", str(write(text)), "--seeds", "0"]) in (0, 1)
     (found,) = ledger.read(Path("results/small.jsonl"))
     assert found["results"]["ink_error"]["protocol"].endswith("ink measured of every sample, seed 0")
+
+
+def test_a_recipe_may_be_judged_by_other_data_than_those_of_the_training(write):
+    text = RECIPE.replace("[model]", "[data_options]\nlimit = 100\n\n[model]").partition("[tiers.nightly]")[0]
+    text = text.replace('["reconstruction"]', '["reconstruction"]\ndata = "digits:train"')
+    assert main(["reproduce", str(write(text)), "--seeds", "0"]) == 0
+    (found,) = ledger.read(Path("results/small.jsonl"))
+    test = len(load_data("digits:test"))
+    assert f"{test:,} of digits:test" in found["results"]["reconstruction"]["protocol"]
+
+
+def test_seconds_are_those_of_the_training_though_the_doctor_has_the_last_word(write, monkeypatch):
+    log = RunFolder.log
+    finding = {"step": 30, "doctor": {"name": "slow learning"}}
+    monkeypatch.setattr(RunFolder, "log", lambda self: [*log(self), finding])
+    assert main(["reproduce", str(write()), "--seeds", "0"]) == 0
+    (found,) = ledger.read(Path("results/small.jsonl"))
+    assert found["seconds"]["training"] > 0
 
 
 def test_a_damaged_line_is_named(write):

@@ -70,41 +70,41 @@ def seeded(seed: int | None) -> Iterator[None]:
         yield
 
 
-def _remembering(init: Callable[..., None]) -> Callable[..., None]:
-    signature = inspect.signature(init)
+def constructor(cls: type["Model"]) -> Callable[..., None]:
+    """The constructor that a class of models has by what it says.
 
-    @functools.wraps(init)
-    def remember(self: "Model", *args: Any, **kwargs: Any) -> None:
-        if "hparams" not in self.__dict__:  # the outermost constructor only, not those it calls
-            bound = signature.bind(self, *args, **kwargs)
-            bound.apply_defaults()
-            _, _, *names = bound.arguments  # without self and spec
-            self.__dict__["hparams"] = {name: bound.arguments[name] for name in names}
-        init(self, *args, **kwargs)
-
-    return remember
-
-
-def preset(init: Callable[..., None], values: Mapping[str, Any]) -> Callable[..., None]:
-    """A constructor that is `init` with other defaults.
+    Its own one, or that of its base with `presets` as other defaults; where its own one ends in `**inherited`, the
+    keywords of the base's constructor stand in their place, with `presets` likewise. The outermost constructor of a
+    model remembers its keywords in `hparams`.
 
     Raises:
-        TypeError: `init` has no such keyword.
+        TypeError: A preset is of no keyword that is inherited.
     """
-    signature = inspect.signature(init)
-    if unknown := values.keys() - signature.parameters.keys():
+    own, base = cls.__dict__.get("__init__"), super(cls, cls).__init__
+    init = own or base
+    keywords = dict(inspect.signature(init).parameters)
+    rest = [name for name, p in keywords.items() if p.kind is p.VAR_KEYWORD]
+    presets = cls.__dict__.get("presets", {})
+    inherited = inspect.signature(base).parameters if rest or not own else {}
+    if unknown := presets.keys() - inherited.keys():
         raise TypeError(f"the constructor has no keyword {', '.join(sorted(unknown))}")
-    own = signature.replace(
-        parameters=[p.replace(default=values.get(name, p.default)) for name, p in signature.parameters.items()]
-    )
+    changed = {name: p.replace(default=presets.get(name, p.default)) for name, p in inherited.items()}
+    if rest:
+        del keywords[rest[0]]
+        keywords |= {k: p.replace(kind=p.KEYWORD_ONLY) for k, p in changed.items() if k not in keywords}
+    signature = inspect.Signature(list((keywords if own else changed).values()))
 
     @functools.wraps(init)
     def construct(self: "Model", *args: Any, **kwargs: Any) -> None:
-        bound = own.bind(self, *args, **kwargs)
+        bound = signature.bind(self, *args, **kwargs)
         bound.apply_defaults()
+        if "hparams" not in self.__dict__:  # the outermost constructor only, not those it calls
+            _, _, *names = bound.arguments  # without self and spec
+            self.__dict__["hparams"] = {name: bound.arguments[name] for name in names}
         init(*bound.args, **bound.kwargs)
 
-    vars(construct)["__signature__"] = own
+    construct.__annotations__ = {**base.__annotations__, **init.__annotations__}
+    vars(construct)["__signature__"] = signature
     return construct
 
 
@@ -117,7 +117,8 @@ class Model(nn.Module):
     Class attributes: `title` and `paper` for lists; `density` (implicit, explicit ..., none); `mixed`, whether tables
     with categories and missing values will do; `shown_for`, the data that `nacre show` builds it for; `defaults`,
     training options that suit the method; `known_failures`, checks of the contract suite that it cannot pass, with the
-    reason; `presets`, other defaults for the keywords of the constructor that it inherits.
+    reason; `presets`, other defaults for the keywords that it inherits: all of them without a constructor of its own,
+    and those that `**inherited` stands for in one.
 
     Args:
         spec: The shape and the units of one example.
@@ -149,10 +150,7 @@ class Model(nn.Module):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "presets" in cls.__dict__ and "__init__" not in cls.__dict__:
-            cls.__init__ = preset(cls.__init__, cls.presets)
-        if "__init__" in cls.__dict__:
-            cls.__init__ = _remembering(cls.__init__)
+        cls.__init__ = constructor(cls)
 
     # The game
 

@@ -256,3 +256,13 @@ def test_running_statistics_are_those_of_the_averaged_weights():
     x = torch.cat(seen)
     assert torch.allclose(norm.running_mean, x.mean((0, 2, 3)), atol=0.1 * float(x.std()))
     assert torch.allclose(norm.running_var, x.var((0, 2, 3)), rtol=0.2)
+
+
+def test_a_constructor_that_adds_keywords_has_those_of_its_base_too():
+    model = nacre.create("infogan", SPEC, hidden=(4,), continuous=1, game="hinge", prior="uniform")
+    assert {"categories", "gamma_end", "instance_noise"} <= model.hparams.keys()
+    assert model.hparams["game"] == "hinge" and model.hparams["latent"] == 62 and model.latent == 62 + 11
+    with pytest.raises(NacreError, match="no hyper-parameter"):
+        nacre.create("acgan", SPEC, inherited=3)
+    with pytest.raises(NacreError, match="--pack 1"):
+        nacre.create("infogan", SPEC, pack=2)

@@ -117,7 +117,7 @@ def test_a_categorical_code_finds_the_modes_without_labels():
     y = torch.randint(4, (4096,), generator=generator)
     data = Data(centres[y] + 0.1 * torch.randn(4096, 2, generator=generator), spec=SPEC)
     torch.manual_seed(0)
-    model = InfoGAN(SPEC, 4, (64, 64), categories=(4,), continuous=0, penalty=("r1",), gamma=0.1)
+    model = InfoGAN(SPEC, 4, hidden=(64, 64), categories=(4,), continuous=0, penalty=("r1",), gamma=0.1)
     model.fit(data, steps=150, batch_size=64, lr=3e-3, betas=(0.0, 0.99), ema=0.97, progress=False, doctor="off")
     found = torch.cdist(model.sample(400, seed=0, codes={"c1": torch.arange(4).repeat(100)}), centres).argmin(1)
     table = torch.stack([found[k::4].bincount(minlength=4) for k in range(4)])

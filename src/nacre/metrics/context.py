@@ -2,7 +2,7 @@
 
 import inspect
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from nacre.data.dataset import Data
 from nacre.errors import NacreError
 from nacre.game import Batch
+from nacre.latent.truncation import sample_truncated
 from nacre.metrics.given import Given
 from nacre.metrics.result import Protocol
 from nacre.model import Model, seeded
@@ -113,14 +114,20 @@ class Context:
             return self.model.given.y is not None
         return "labels" in inspect.signature(type(self.model).sample).parameters
 
-    def sample(self, n: int, seed: int) -> Batch:
+    def sample(self, n: int, seed: int, truncation: float | None = None) -> Batch:
         """N samples `x` on the CPU with the labels `y` and attributes `a` they were asked for.
 
         These are those of random training examples, as often as they occur there.
 
+        Args:
+            n: Samples.
+            seed: Draws them.
+            truncation: The largest absolute value of the noise, positive; None does not truncate it.
+
         Raises:
-            NacreError: A sample is not finite.
+            NacreError: A sample is not finite, or the noise is to be truncated and is not normal.
         """
+        draw = self.model.sample if truncation is None else partial(sample_truncated, self.model, threshold=truncation)
         asked: dict[str, Tensor] = {}
         if isinstance(self.model, Given):
             x, labels = self.model.sample(n, seed=seed), self.model.labels(n, seed)
@@ -131,9 +138,9 @@ class Context:
             told = {"y": self.train.y, "a": self.train.a}
             asked = {name: values.cpu()[index] for name, values in told.items() if values is not None}
             keywords = {"y": "labels", "a": "attributes"}
-            x = self.model.sample(n, seed=seed, **{keywords[name]: values for name, values in asked.items()})
+            x = draw(n, seed=seed, **{keywords[name]: values for name, values in asked.items()})
         else:
-            x = self.model.sample(n, seed=seed)
+            x = draw(n, seed=seed)
         x = x.cpu().float()
         missing = x.isnan() if self.data.spec.mixed else torch.zeros_like(x, dtype=torch.bool)
         if not (torch.isfinite(x) | missing).all():

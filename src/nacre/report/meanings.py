@@ -11,6 +11,8 @@ HEADINGS: dict[str, dict[str, str]] = {
         "inception_score": "How sure a classifier is of each sample, and how evenly they spread over its classes.",
         "two_sample": "How well a classifier tells samples from real examples; 0.5 is chance.",
         "sliced_wasserstein": "How far the samples must be moved to become the real ones, along random directions.",
+        "truncation_precision": "What each narrower prior adds to precision, at least.",
+        "truncation_recall": "What each narrower prior takes from recall, at least.",
         "checkerboard": "The share of the samples' power at the frequencies of pixel grids, beside real images'.",
         "on_manifold": "The share of the samples that lie near the curve that the data come from.",
         "validity": "The share of the strings that the grammar's own parser accepts.",

@@ -51,8 +51,9 @@ def run_seed(setting: Setting, seed: int, out: Path, resume: bool = False) -> Li
         raise InterruptedTraining(f"{where}; go on with the same command and --resume.") from None
     trained, others = watch.read()
     judging = time.perf_counter()
-    report = evaluate(model, data, **setting.evaluation)
-    log = RunFolder(out).log()
+    judges = {"data": data, **setting.evaluation}
+    report = evaluate(model, **judges)
+    steps = [record for record in RunFolder(out).log() if "seconds" in record]  # the doctor writes there too
     line = {
         "recipe": setting.recipe,
         "tier": setting.tier,
@@ -61,7 +62,7 @@ def run_seed(setting: Setting, seed: int, out: Path, resume: bool = False) -> Li
         "digest": setting.digest,
         "results": {result.name: kept(result) for result in report},
         "seconds": {
-            "training": round(log[-1]["seconds"] if log else 0.0, 1),
+            "training": round(steps[-1]["seconds"] if steps else 0.0, 1),
             "training_cpu": None if begun else round(trained, 1),
             "evaluation": round(time.perf_counter() - judging, 1),
         },
@@ -118,7 +119,7 @@ def check(setting: Setting) -> None:
         raise NacreError(f"a value in training is of the wrong type: {error}.") from None
     for metric in setting.evaluation["metrics"]:
         metrics.find(metric)
-    _, _, *options = inspect.signature(metrics.evaluate).parameters
+    _, *options = inspect.signature(metrics.evaluate).parameters
     for key in setting.evaluation:
         if key not in options:
             raise unknown("option of evaluate", key, options)

@@ -1,18 +1,14 @@
 """Auxiliary classifier GAN: the discriminator also names the class, and the generator is told it."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
 from nacre.data.spec import Spec
-from nacre.errors import at_least
-from nacre.losses.adversarial import GameName
+from nacre.errors import NacreError, at_least
 from nacre.model import inference
 from nacre.models.gans.cgan import CGAN
-from nacre.models.gans.gan import Penalty
-from nacre.nets import adversarial
-from nacre.nets.augment import Kind
 from nacre.nets.heads import Reading
 
 
@@ -29,7 +25,6 @@ class ACGAN(CGAN):
     Args:
         spec: The data, with classes or attributes.
         latent: Size of z alone, 1 or more.
-        network: dense, conv, resnet, or by the data.
         class_weight: The generator's weight of L_C, 0 or more; 1 in the paper.
 
     Shapes:
@@ -53,32 +48,15 @@ class ACGAN(CGAN):
     title: ClassVar[str] = "Auxiliary classifier GAN"
     paper: ClassVar[str] = "Odena et al. 2017, equations 2 and 3"
 
-    def __init__(
-        self,
-        spec: Spec,
-        latent: int = 64,
-        hidden: tuple[int, ...] = (256, 256),
-        channels: int = 64,
-        network: adversarial.Network = "auto",
-        game: GameName = "non-saturating",
-        n_critic: int = 1,
-        penalty: tuple[Penalty, ...] = (),
-        gamma: float = 1.0,
-        lazy: int = 1,
-        batch_norm: Literal["none", "generator", "both"] = "none",
-        spectral_norm: bool = False,
-        augment: tuple[Kind, ...] = (),
-        class_weight: float = 1.0,
-    ) -> None:
+    def __init__(self, spec: Spec, class_weight: float = 1.0, **inherited: Any) -> None:
         at_least(0, class_weight=class_weight)
         self.class_weight = class_weight
-        super().__init__(
-            spec, latent, hidden, channels, network, game, n_critic, penalty, gamma, lazy=lazy, batch_norm=batch_norm,
-            spectral_norm=spectral_norm, augment=augment,
-        )  # fmt: skip
+        super().__init__(spec, **inherited)
 
     def make_discriminator(self) -> nn.Module:
         """D: (n, *shape) -> (n, 1 + classes + attributes)."""
+        if self.pack > 1:
+            raise NacreError("acgan reads the class of each example by itself; use --pack 1.")
         judge = self.scorer()
         return Reading(judge, nn.Linear(judge.features, len(self.spec.classes) + len(self.spec.attributes)))
 

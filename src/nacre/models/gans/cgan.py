@@ -1,6 +1,6 @@
 """Conditional GAN: generator and discriminator are told labels and attributes, which samples can be asked to have."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +43,6 @@ class CGAN(GAN):
 
     title: ClassVar[str] = "Conditional GAN"
     paper: ClassVar[str] = "Mirza and Osindero 2014, equation 2"
-    presets: ClassVar[dict[str, Any]] = {}
 
     conditions: Conditions
 

@@ -1,7 +1,7 @@
 """InfoGAN: a part of the latent that can be read off the samples, so that it comes to mean something."""
 
 import math
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -10,10 +10,8 @@ from torch.nn.functional import log_softmax, one_hot
 from nacre.data.spec import Spec
 from nacre.errors import NacreError, at_least, unknown
 from nacre.game import Batch
-from nacre.losses.adversarial import GameName
 from nacre.model import inference
-from nacre.models.gans.gan import GAN, Penalty
-from nacre.nets import adversarial
+from nacre.models.gans.gan import GAN
 from nacre.nets.heads import Reading
 from nacre.nets.mlp import mlp
 
@@ -35,7 +33,6 @@ class InfoGAN(GAN):
     Args:
         spec: The data.
         latent: Size of the noise alone, 1 or more; codes come behind it.
-        network: dense, conv, resnet, or by the data.
         categories: How many values each categorical code has, 2 or more; none if empty.
         continuous: Continuous codes, 0 or more.
         info_weight: lambda of the categorical codes, 0 or more.
@@ -67,20 +64,12 @@ class InfoGAN(GAN):
         self,
         spec: Spec,
         latent: int = 62,
-        hidden: tuple[int, ...] = (256, 256),
-        channels: int = 64,
-        network: adversarial.Network = "auto",
-        game: GameName = "non-saturating",
-        n_critic: int = 1,
-        penalty: tuple[Penalty, ...] = (),
-        gamma: float = 1.0,
-        lazy: int = 1,
-        batch_norm: Literal["none", "generator", "both"] = "none",
         categories: tuple[int, ...] = (10,),
         continuous: int = 2,
         info_weight: float = 1.0,
         continuous_weight: float = 0.1,
         variance: Literal["fixed", "learned"] = "fixed",
+        **inherited: Any,
     ) -> None:
         at_least(1, latent=latent)
         at_least(2, categories=categories)
@@ -90,13 +79,12 @@ class InfoGAN(GAN):
         self.categories, self.continuous, self.variance = categories, continuous, variance
         self.info_weight, self.continuous_weight = info_weight, continuous_weight
         self.free, self.coded = latent, sum(categories) + continuous
-        super().__init__(
-            spec, latent + self.coded, hidden, channels, network, game, n_critic, penalty, gamma, lazy=lazy,
-            batch_norm=batch_norm,
-        )  # fmt: skip
+        super().__init__(spec, latent=latent + self.coded, **inherited)
 
     def make_discriminator(self) -> nn.Module:
         """D and Q: (n, *shape) -> (n, 1 + codes), and log-variances behind where they are learned."""
+        if self.pack > 1:
+            raise NacreError("infogan reads the codes of each example by itself; use --pack 1.")
         judge = self.scorer()
         outputs = self.coded + (self.continuous if self.variance == "learned" else 0)
         return Reading(judge, mlp([judge.features, READER, outputs], "leaky-relu"))
