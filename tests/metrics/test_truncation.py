@@ -12,12 +12,14 @@ from nacre.metrics.context import Context
 
 @pytest.fixture
 def wide():
-    """A generator 3 z, and examples of N(0, I) in the plane."""
-    model = nacre.create("gan", nacre.load_data("ring").spec, latent=2, hidden=(2,))
-    model.generator = torch.nn.Linear(2, 2, bias=False)
+    """A generator 3 z, and examples of N(0, I) in 8 dimensions."""
+    x = torch.randn(1500, 8, generator=torch.Generator().manual_seed(0))
+    data = nacre.load_data(x.numpy(), split="all")
+    model = nacre.create("gan", data.spec, latent=8, hidden=(2,))
+    model.generator = torch.nn.Linear(8, 8, bias=False)
     with torch.no_grad():
-        model.generator.weight.copy_(3 * torch.eye(2))
-    return model, nacre.load_data(torch.randn(1500, 2, generator=torch.Generator().manual_seed(0)).numpy(), split="all")
+        model.generator.weight.copy_(3 * torch.eye(8))
+    return model, data
 
 
 def test_a_narrower_prior_gains_precision_and_loses_recall(wide):

@@ -1,6 +1,7 @@
 """What all metrics of one evaluation share: the model's samples, the real examples and the features."""
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -127,7 +128,9 @@ class Context:
         Raises:
             NacreError: A sample is not finite, or the noise is to be truncated and is not normal.
         """
-        draw = self.model.sample if truncation is None else partial(sample_truncated, self.model, threshold=truncation)
+        draw: Callable[..., Tensor] = self.model.sample
+        if truncation is not None:
+            draw = partial(sample_truncated, self.model, threshold=truncation)
         asked: dict[str, Tensor] = {}
         if isinstance(self.model, Given):
             x, labels = self.model.sample(n, seed=seed), self.model.labels(n, seed)
