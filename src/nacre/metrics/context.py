@@ -1,9 +1,8 @@
 """What all metrics of one evaluation share: the model's samples, the real examples and the features."""
 
 import inspect
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -128,9 +127,12 @@ class Context:
         Raises:
             NacreError: A sample is not finite, or the noise is to be truncated and is not normal.
         """
-        draw: Callable[..., Tensor] = self.model.sample
-        if truncation is not None:
-            draw = partial(sample_truncated, self.model, threshold=truncation)
+
+        def draw(**told: Any) -> Tensor:
+            if truncation is None:
+                return self.model.sample(n, seed=seed, **told)
+            return sample_truncated(self.model, n, truncation, seed=seed, **told)
+
         asked: dict[str, Tensor] = {}
         if isinstance(self.model, Given):
             x, labels = self.model.sample(n, seed=seed), self.model.labels(n, seed)
@@ -141,9 +143,9 @@ class Context:
             told = {"y": self.train.y, "a": self.train.a}
             asked = {name: values.cpu()[index] for name, values in told.items() if values is not None}
             keywords = {"y": "labels", "a": "attributes"}
-            x = draw(n, seed=seed, **{keywords[name]: values for name, values in asked.items()})
+            x = draw(**{keywords[name]: values for name, values in asked.items()})
         else:
-            x = draw(n, seed=seed)
+            x = draw()
         x = x.cpu().float()
         missing = x.isnan() if self.data.spec.mixed else torch.zeros_like(x, dtype=torch.bool)
         if not (torch.isfinite(x) | missing).all():
