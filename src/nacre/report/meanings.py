@@ -44,6 +44,7 @@ HEADINGS: dict[str, dict[str, str]] = {
         "knn": "How much of the labels nearest neighbours read from the codes.",
         "svm": "How well a linear support vector machine classifies by the codes.",
         "finetune": "How well a classifier does that begins at the model's encoder.",
+        "clusters": "The share of the examples whose class a code that saw no labels tells.",
         "reconstruction": "How well held-out examples come back from their codes.",
         "pca_ratio": "The reconstruction error over that of principal components.",
         "pca_angle": "The angle between the decoder's and the principal subspace.",
