@@ -3,19 +3,21 @@ import torch
 
 import nacre
 from nacre.errors import NacreError
-from nacre.metrics.rarest_class import least_ratio, shares
+from nacre.metrics.rarest_class import extremes, shares
 
 
-def test_the_least_ratio_is_over_the_classes_there_are():
+def test_the_extremes_are_over_the_classes_there_are():
     real = torch.tensor([0.5, 0.25, 0.25, 0.0])
-    assert least_ratio(torch.tensor([0.5, 0.4, 0.1, 0.0]), real) == (pytest.approx(0.4), 2)
-    assert least_ratio(shares(torch.tensor([0, 0, 1, 3]), 4), real) == (0.0, 2)
+    found = extremes(torch.tensor([0.5, 0.4, 0.1, 0.0]), real)
+    assert found == [(pytest.approx(0.4), 2), (pytest.approx(1.6), 1)]
+    assert extremes(shares(torch.tensor([0, 0, 1, 3]), 4), real)[0] == (0.0, 2)
 
 
 def test_a_lost_class_has_an_interval_from_zero(digits):
     real = digits.examples()
-    (result,) = nacre.evaluate(real.x[real.y != 7], "digits", ["rarest_class"], features="pca")
-    assert result.details["rarest"] == "7"
+    result, most = nacre.evaluate(real.x[real.y != 7], "digits", ["rarest_class"], features="pca")
+    assert result.details["class"] == "7"
+    assert most.name == "commonest_class" and 1 < most.value < 2 and most.details["class"] != "7"
     assert result.value < 0.05
     assert result.interval[0] <= result.value < result.interval[1] < 0.15
     assert result.references["real examples"] > 0.8

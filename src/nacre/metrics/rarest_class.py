@@ -1,4 +1,4 @@
-"""The class that the samples neglect most, as the feature classifier sees them: it reveals collapse."""
+"""The classes that the samples neglect and favour most, as the feature classifier sees them: they reveal collapse."""
 
 import torch
 from torch import Tensor
@@ -20,9 +20,10 @@ def obstacle(context: Context) -> str:
 
 
 def measure(context: Context) -> list[Result]:
-    """The least ratio over classes of samples' share to training examples' share: 1 at best, 0 for a lost class.
+    """The least and the greatest ratio over classes of samples' share to training examples' share; 1 is perfect.
 
-    As the least of several it lies below 1 for real examples too, which the reference line shows.
+    A lost class has 0. As the extremes of several ratios they differ from 1 for real examples too, which the reference
+    lines show.
     """
     extract = context.extractor_named("data")
     classifier = extract.classifier
@@ -32,29 +33,31 @@ def measure(context: Context) -> list[Result]:
     generated, held = (
         shares(classifier.classify(x).argmax(1).cpu(), len(classes)) for x in (context.generated, context.real.x)
     )
-    ratio, rarest = least_ratio(generated, real)
-    low, high = of_share(float(generated[rarest]), len(context.generated))
-    return [
-        Result(
-            "rarest_class",
-            ratio,
-            "of its real share",
-            "higher",
-            context.protocol(
-                "classes by the data's classifier", n_generated=len(context.generated), features=extract.name
-            ),
-            (low / float(real[rarest]), high / float(real[rarest])),
-            references={"real examples": least_ratio(held, real)[0], "perfect": 1.0},
-            details={
-                "interval": "Wilson, of the rarest class's share",
-                "rarest": classes[rarest],
-                "smallest_share": float(generated.min()),
-                "largest_share": float(generated.max()),
-                "shares": dict(zip(classes, generated.tolist(), strict=True)),
-                "real_shares": dict(zip(classes, real.tolist(), strict=True)),
-            },
+    found = []
+    for i, (name, better) in enumerate([("rarest_class", "higher"), ("commonest_class", "lower")]):
+        ratio, which = extremes(generated, real)[i]
+        low, high = of_share(float(generated[which]), len(context.generated))
+        found.append(
+            Result(
+                name,
+                ratio,
+                "of its real share",
+                better,
+                context.protocol(
+                    "classes by the data's classifier", n_generated=len(context.generated), features=extract.name
+                ),
+                (low / float(real[which]), high / float(real[which])),
+                references={"real examples": extremes(held, real)[i][0], "perfect": 1.0},
+                details={
+                    "interval": "Wilson, of this class's share",
+                    "class": classes[which],
+                    "share": float(generated[which]),
+                    "shares": dict(zip(classes, generated.tolist(), strict=True)),
+                    "real_shares": dict(zip(classes, real.tolist(), strict=True)),
+                },
+            )
         )
-    ]
+    return found
 
 
 def shares(y: Tensor, classes: int) -> Tensor:
@@ -62,7 +65,8 @@ def shares(y: Tensor, classes: int) -> Tensor:
     return y.bincount(minlength=classes).double() / len(y)
 
 
-def least_ratio(shares: Tensor, real: Tensor) -> tuple[float, int]:
-    """The least ratio of shares to real shares over the classes that are real, and its class."""
-    ratio = torch.where(real > 0, shares / real.clamp(min=1e-9), torch.inf)
-    return float(ratio.min()), int(ratio.argmin())
+def extremes(shares: Tensor, real: Tensor) -> list[tuple[float, int]]:
+    """The least and the greatest ratio of shares to real shares over the classes that are real, each with its class."""
+    ratio = shares / real.clamp(min=1e-9)
+    least, most = torch.where(real > 0, ratio, torch.inf), torch.where(real > 0, ratio, -torch.inf)
+    return [(float(least.min()), int(least.argmin())), (float(most.max()), int(most.argmax()))]

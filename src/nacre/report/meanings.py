@@ -22,6 +22,7 @@ HEADINGS: dict[str, dict[str, str]] = {
     },
     "Modes": {
         "rarest_class": "The class that the samples neglect most, relative to its share among real examples.",
+        "commonest_class": "The class that the samples favour most, relative to its share among real examples.",
         "modes": "How many modes of the mixture the samples find.",
         "high_quality": "The share of the samples that lie near a mode.",
         "mode_divergence": "How unevenly the samples spread over the modes.",
