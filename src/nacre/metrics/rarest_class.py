@@ -34,7 +34,7 @@ def measure(context: Context) -> list[Result]:
         shares(classifier.classify(x).argmax(1).cpu(), len(classes)) for x in (context.generated, context.real.x)
     )
     found = []
-    for i, (name, better) in enumerate([("rarest_class", "higher"), ("commonest_class", "lower")]):
+    for i, name in enumerate(("rarest_class", "commonest_class")):
         ratio, which = extremes(generated, real)[i]
         low, high = of_share(float(generated[which]), len(context.generated))
         found.append(
@@ -42,7 +42,7 @@ def measure(context: Context) -> list[Result]:
                 name,
                 ratio,
                 "of its real share",
-                better,
+                "lower" if i else "higher",
                 context.protocol(
                     "classes by the data's classifier", n_generated=len(context.generated), features=extract.name
                 ),
