@@ -1,12 +1,13 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 import nacre
 from nacre.errors import NacreError
-from nacre.metrics import Report, find, names
+from nacre.metrics import Report, find, names, subject
 
 
 def test_every_file_is_a_metric():
@@ -116,6 +117,51 @@ def test_evaluation_during_training_is_logged(tmp_path):
     logged = [record["metrics"] for record in records if "metrics" in record]
     assert len(logged) == 2
     assert {"elbo", "frechet"} <= set(logged[0])
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """A table of numbers and categories with labels, and its folder."""
+    generator = torch.Generator().manual_seed(0)
+    kind = torch.randint(3, (2000,), generator=generator).tolist()
+    weight = torch.rand(2000, generator=generator).add(torch.tensor(kind)).tolist()
+    table = pd.DataFrame(
+        {"weight": weight, "kind": [["cat", "dog", None][k] for k in kind], "wild": [k > 1 for k in kind]}
+    )
+    table["wild"] = table["wild"].map({True: "yes", False: "no"})
+    table.to_csv(tmp_path / "pets.csv", index=False)
+    return table, tmp_path
+
+
+def test_a_table_of_samples_may_have_its_columns_in_another_order_and_only_some_categories(pets):
+    table, folder = pets
+    data = nacre.load_data(str(folder / "pets.csv"), label="wild")
+    table[table.kind != "cat"][["wild", "kind", "weight"]].to_parquet(folder / "samples.parquet", index=False)
+    given = subject(folder / "samples.parquet", data)
+    dog = data.spec.categories[data.spec.columns.index("kind")].index("dog")
+    x = given.sample(600)
+    kinds = x[:, data.spec.columns.index("kind")]
+    assert set(kinds[~kinds.isnan()].tolist()) == {dog}
+    assert x[:, data.spec.columns.index("weight")].min() > 1
+    assert {"train_on_generated", "two_sample"} <= {
+        result.name for result in nacre.evaluate(folder / "samples.parquet", data, ["usefulness", "two_sample"])
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.drop(columns="weight"), "do not share the columns weight"),
+        (lambda t: t.assign(kind="fish"), "holds 'fish'"),
+        (lambda t: t.assign(weight="heavy"), "'weight' holds categories where the data have numbers"),
+        (lambda t: t.assign(wild="perhaps"), "'perhaps' that the data have not"),
+    ],
+)
+def test_a_table_of_samples_of_other_columns_or_categories_is_refused(pets, change, words):
+    table, folder = pets
+    change(table).to_csv(folder / "samples.csv", index=False)
+    with pytest.raises(NacreError, match=words):
+        nacre.evaluate(folder / "samples.csv", nacre.load_data(str(folder / "pets.csv"), label="wild"), ["two_sample"])
 
 
 def test_samples_are_judged_without_their_model(vae, digits, tmp_path):

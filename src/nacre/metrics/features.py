@@ -86,7 +86,7 @@ def extractor(train: Data, name: str = "data") -> Extractor:
 
 def own(train: Data) -> Extractor:
     """The features learned from these data."""
-    if train.spec.kind == "vector" and train.spec.size <= 2:
+    if train.spec.kind == "vector" and train.spec.size <= 2 and not train.spec.mixed:
         return Extractor("the points themselves", lambda x: x.flatten(1))
     if train.y is not None and 2 <= len(train.spec.classes) <= len(train) / 10:
         classifier, digest = trained_classifier(train)

@@ -20,6 +20,7 @@ class Given(Model):
 
     title: ClassVar[str] = "Given samples"
     density: ClassVar[str] = "none"
+    mixed: ClassVar[bool] = True
 
     def __init__(self, spec: Spec, samples: Data) -> None:
         super().__init__(spec)
