@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args, get_origin
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from nacre.data.spec import Spec
-from nacre.errors import NacreError
+from nacre.errors import NacreError, unknown
 from nacre.game import Phase, Turn
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ def inference(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
             items = what if isinstance(what, int) else self.place(what, method.__name__)
             n = items if isinstance(items, int) else len(items)
             parts = []
-            for start in range(0, n, batch_size):
+            for start in range(0, max(n, 1), batch_size):  # of nothing once, for the shape
                 stop = min(start + batch_size, n)
                 part = stop - start if isinstance(items, int) else items[start:stop]
                 cut = {k: _rows(v, n, start, stop, self.device) for k, v in options.items()}
                 parts.append(method(self, part, **cut))
-            return torch.cat(parts) if parts else torch.empty(0, *self.spec.shape)
+            return torch.cat(parts)
 
     return safe
 
@@ -84,15 +84,16 @@ def constructor(cls: type["Model"]) -> Callable[..., None]:
     init = own or base
     keywords = dict(inspect.signature(init).parameters)
     rest = [name for name, p in keywords.items() if p.kind is p.VAR_KEYWORD]
+    theirs = inspect.signature(base).parameters if rest or not own else {}
+    inherited = {name: p for name, p in theirs.items() if not own or name not in keywords}
     presets = cls.__dict__.get("presets", {})
-    inherited = inspect.signature(base).parameters if rest or not own else {}
-    if unknown := presets.keys() - inherited.keys():
-        raise TypeError(f"the constructor has no keyword {', '.join(sorted(unknown))}")
-    changed = {name: p.replace(default=presets.get(name, p.default)) for name, p in inherited.items()}
+    if strange := presets.keys() - inherited.keys():
+        raise TypeError(f"the constructor inherits no keyword {', '.join(sorted(strange))}")
+    inherited = {name: p.replace(default=presets.get(name, p.default)) for name, p in inherited.items()}
     if rest:
         del keywords[rest[0]]
-        keywords |= {k: p.replace(kind=p.KEYWORD_ONLY) for k, p in changed.items() if k not in keywords}
-    signature = inspect.Signature(list((keywords if own else changed).values()))
+        keywords |= {name: p.replace(kind=p.KEYWORD_ONLY) for name, p in inherited.items()}
+    signature = inspect.Signature(list((keywords if own else inherited).values()))
 
     @functools.wraps(init)
     def construct(self: "Model", *args: Any, **kwargs: Any) -> None:
@@ -101,11 +102,31 @@ def constructor(cls: type["Model"]) -> Callable[..., None]:
         if "hparams" not in self.__dict__:  # the outermost constructor only, not those it calls
             _, _, *names = bound.arguments  # without self and spec
             self.__dict__["hparams"] = {name: bound.arguments[name] for name in names}
+            for name in names:
+                check_choice(name, bound.arguments[name], signature.parameters[name].annotation)
         init(*bound.args, **bound.kwargs)
 
     construct.__annotations__ = {**base.__annotations__, **init.__annotations__}
     vars(construct)["__signature__"] = signature
     return construct
+
+
+def check_choice(name: str, value: Any, annotation: Any) -> None:
+    """Refuse a value that is none of the choices of its type, `Literal[...]` or `tuple[Literal[...], ...]`.
+
+    Raises:
+        NacreError: It is none; the nearest choices are given.
+    """
+    several = get_origin(annotation) is tuple
+    kind = get_args(annotation)[0] if several else annotation
+    if get_origin(kind) is not Literal:
+        return
+    choices = get_args(kind)
+    if several and isinstance(value, str):
+        raise NacreError(f"{name} is {value!r}; give a tuple, such as ({value!r},).")
+    for item in value if several else (value,):
+        if item not in choices:
+            raise unknown(name.replace("_", " "), str(item), [str(choice) for choice in choices])
 
 
 class Model(nn.Module):
@@ -257,6 +278,9 @@ class Model(nn.Module):
         bytes_ = tensor.dtype == torch.uint8
         tensor = tensor.to(self.device, torch.float32)
         if verb == "decode":
+            width = getattr(self, "latent", None)
+            if width is not None and tuple(tensor.shape[1:]) != (width,):
+                raise NacreError(f"the codes have shape {tuple(tensor.shape)}; this model decodes (n, {width}).")
             return tensor
         if tuple(tensor.shape[1:]) != self.spec.shape:
             wanted = ", ".join(str(side) for side in ("n", *self.spec.shape))

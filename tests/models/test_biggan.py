@@ -11,6 +11,7 @@ from nacre.game import Batch
 from nacre.latent.truncation import sample_truncated, truncated_noise
 from nacre.losses.orthogonal import orthogonal_penalty
 from nacre.models.gans.biggan import BigGAN
+from nacre.nets.biggan import ConditionalBatchNorm
 
 SPEC = Spec.image(1, 16, 16, classes=("zero", "one", "two"))
 
@@ -29,13 +30,20 @@ def test_the_score_is_that_of_the_image_and_of_its_class():
     assert torch.allclose(d(x, y)[:, 0], expected, atol=1e-5)
 
 
-def test_every_weight_of_both_players_is_divided_by_its_norm():
+def test_every_weight_of_both_players_is_divided_by_its_norm_but_the_shared_embedding():
     model = small()
     for player in (model.generator, model.discriminator):
         layers = [m for m in player.modules() if isinstance(m, torch.nn.Linear | torch.nn.Conv2d | torch.nn.Embedding)]
-        assert layers and all(is_parametrized(layer, "weight") for layer in layers)
+        free = [layer for layer in layers if not is_parametrized(layer, "weight")]
+        assert layers and free == ([model.generator.embed] if player is model.generator else [])
     plain = small(spectral_norm=False)
     assert not any(is_parametrized(m) for m in plain.modules())
+
+
+def test_norms_of_a_constant_condition_keep_their_size():
+    model = BigGAN(Spec.image(1, 16, 16), latent=6, channels=4, skip_z=False)
+    norms = [m for m in model.generator.modules() if isinstance(m, ConditionalBatchNorm)]
+    assert norms and not any(is_parametrized(layer) for norm in norms for layer in (norm.gain, norm.bias))
 
 
 def test_the_generator_pays_for_filters_that_are_alike_and_the_discriminator_does_not():

@@ -13,6 +13,7 @@ from nacre.errors import NacreError
 from nacre.game import Batch
 from nacre.losses.penalties import gradient_penalty, r1
 from nacre.models.gans.gan import GAN
+from nacre.models.gans.infogan import InfoGAN
 from nacre.models.gans.wgan_gp import WGANGP
 
 SPEC = Spec((2,), scale=(30.0,))
@@ -239,7 +240,7 @@ def test_a_presets_keywords_are_those_of_gan_with_other_defaults():
     assert list(model.hparams) == list(GAN(SPEC).hparams)
     assert nacre.create("lsgan", SPEC, game="hinge").game == "hinge"
     assert nacre.create("lsgan", SPEC, hidden=[8, 4]).hparams["hidden"] == (8, 4)
-    with pytest.raises(TypeError, match="no keyword nonsense"):
+    with pytest.raises(TypeError, match="inherits no keyword nonsense"):
         type("Broken", (GAN,), {"presets": {"nonsense": 1}})
 
 
@@ -266,3 +267,70 @@ def test_a_constructor_that_adds_keywords_has_those_of_its_base_too():
         nacre.create("acgan", SPEC, inherited=3)
     with pytest.raises(NacreError, match="--pack 1"):
         nacre.create("infogan", SPEC, pack=2)
+
+
+def test_a_preset_of_a_keyword_that_is_the_class_own_is_refused():
+    with pytest.raises(TypeError, match="inherits no keyword latent"):
+        type("Broken", (InfoGAN,), {"presets": {"latent": 5}, "__init__": InfoGAN.__init__.__wrapped__})
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"game": "wgan"}, "there is no game 'wgan'"),
+        ({"penalty": "r1"}, r"give a tuple, such as \('r1',\)"),
+        ({"penalty": ("r1", "twosided")}, "did you mean two-sided"),
+        ({"prior": "gauss"}, "there is no prior 'gauss'"),
+        ({"batch_norm": "discriminator"}, "no batch norm 'discriminator'"),
+    ],
+)
+def test_a_choice_that_does_not_exist_is_refused_in_python_too(options, words):
+    with pytest.raises(NacreError, match=words):
+        nacre.create("gan", SPEC, **options)
+
+
+@pytest.mark.parametrize("game", ["least-squares", "wasserstein", "relativistic"])
+def test_an_adaptive_strength_needs_a_game_whose_scores_have_a_sign(game):
+    with pytest.raises(NacreError, match="--adaptive"):
+        nacre.create("gan", nacre.load_data("digits").spec, game=game, adaptive=True)
+
+
+def test_lazy_penalties_weigh_as_much_as_others_however_often_the_discriminator_steps():
+    model = nacre.create("wgan-gp", SPEC, hidden=(4,), lazy=4, n_critic=5, weight_clip=0.1)
+    steps, penalty, _ = model.turns()
+    assert (penalty.repeat, penalty.every) == (steps.repeat, 4)
+    assert penalty.after == steps.after == model.clip_weights
+
+
+@pytest.mark.parametrize("pack", [1, 2, 4])
+def test_the_gradient_is_that_of_what_is_judged_together(pack):
+    """R1 charges a linear critic of packs whose gradient has norm 1 gamma / 2, the two-sided penalty nothing."""
+    model = nacre.create("gan", SPEC, hidden=(4,), pack=pack, penalty=("r1", "two-sided"), gamma=2.0)
+    direction = torch.randn(2 * pack, 1)
+    direction /= direction.norm()
+    model.discriminator = Packed(direction, pack)
+    _, _, penalties = model.judged(Batch(x=torch.randn(8, 2)), None, model.penalty)
+    assert penalties["r1"].item() == pytest.approx(1.0, abs=1e-5)
+    assert penalties["two-sided"].item() == pytest.approx(0.0, abs=1e-5)
+
+
+class Packed(torch.nn.Module):
+    """(n, d) -> (n // pack, 1), linear."""
+
+    def __init__(self, direction, pack):
+        super().__init__()
+        self.direction, self.pack = direction, pack
+
+    def forward(self, x):
+        return x.reshape(len(x) // self.pack, -1) @ self.direction
+
+
+def test_no_examples_come_back_in_the_shape_of_the_answer():
+    model = nacre.create("infogan", nacre.load_data("digits").spec, hidden=(4,))
+    assert model.codes(torch.empty(0, 1, 8, 8)).shape == (0, 12)
+    assert model.sample(0).shape == (0, 1, 8, 8)
+
+
+def test_a_code_of_another_width_is_refused():
+    with pytest.raises(NacreError, match=r"the codes have shape \(3, 5\); this model decodes \(n, 2\)"):
+        nacre.create("gan", SPEC, latent=2, hidden=(4,)).decode(torch.zeros(3, 5))

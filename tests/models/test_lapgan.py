@@ -8,7 +8,7 @@ from nacre.data.spec import Spec
 from nacre.errors import NacreError
 from nacre.game import Batch
 from nacre.losses.penalties import r1
-from nacre.models.gans.lapgan import LAPGAN
+from nacre.models.gans.lapgan import LAPGAN, sizes
 from nacre.nets.pyramid import laplacian
 
 
@@ -89,3 +89,9 @@ def test_it_refuses_vectors_and_too_many_levels():
         LAPGAN(Spec((4,)))
     with pytest.raises(NacreError, match="cannot be halved 4 times"):
         small(1, 8, 8, levels=4)
+
+
+@pytest.mark.parametrize("shape", [(3, 64), (2, 32), (64, 4)])
+def test_levels_of_thin_images_end_where_a_side_is_one(shape):
+    found = sizes(Spec.image(1, *shape), 0)
+    assert len(found) > 1 and min(found[-1]) >= 1

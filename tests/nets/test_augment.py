@@ -97,22 +97,22 @@ def test_p_follows_the_sign_of_real_scores():
     augment = Augment(IMAGE, ("colour",), adaptive=True)
     sure, unsure = torch.ones(50, 1), torch.cat([torch.ones(39, 1), -torch.ones(11, 1)])
     for _ in range(10):
-        augment.adapt(sure.requires_grad_() * 2)
+        augment.adapt(sure.requires_grad_() * 2, len(sure))
     assert augment.p.item() == pytest.approx(10 * 50 / 100_000)
     assert not augment.p.requires_grad
-    augment.adapt(unsure)
+    augment.adapt(unsure, len(unsure))
     assert augment.p.item() == pytest.approx(9 * 50 / 100_000)
     for _ in range(20):
-        augment.adapt(unsure)
+        augment.adapt(unsure, len(unsure))
     assert augment.p.item() == 0
     augment.p.fill_(1 - 1e-5)
-    augment.adapt(sure)
+    augment.adapt(sure, len(sure))
     assert augment.p.item() == 1
 
 
 def test_without_adaptation_p_is_one_and_stays():
     augment = Augment(IMAGE, ("cutout",))
-    augment.adapt(-torch.ones(50, 1))
+    augment.adapt(-torch.ones(50, 1), 50)
     assert augment.p.item() == 1 and "p" in augment.state_dict()
     assert (augment(torch.ones(20, 3, 16, 24)) == 0.5).flatten(1).any(1).all(), "cut to middle grey"
 
@@ -130,7 +130,7 @@ def test_it_needs_no_host(adaptive):
     augment = Augment(IMAGE, adaptive=adaptive)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         y = augment(mode.from_tensor(torch.rand(4, 3, 16, 24)))
-        augment.adapt(mode.from_tensor(torch.ones(4, 1)))
+        augment.adapt(mode.from_tensor(torch.ones(4, 1)), 4)
     assert y.shape == (4, 3, 16, 24)
 
 

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from nacre.nets.resnet import DownBlock, UpBlock, halved, res_decoder, res_encoder
+from nacre.nets.pyramid import shrink
+from nacre.nets.resnet import DownBlock, UpBlock, res_decoder, res_encoder
 
 SIZES = [(8, 8), (20, 28), (28, 28), (33, 33), (70, 40)]
 every_size = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
@@ -37,9 +38,9 @@ def test_the_encoder_goes_through_the_decoders_maps(size):
 @pytest.mark.parametrize("size", [(4, 6), (5, 7), (1, 3)])
 def test_halving_an_odd_side_averages_what_is_there(size):
     """A constant stays a constant: no zero of a padding is counted."""
-    assert torch.allclose(halved(torch.full((1, 2, *size), 3.0)), torch.tensor(3.0))
+    assert torch.allclose(shrink(torch.full((1, 2, *size), 3.0)), torch.tensor(3.0))
     x = torch.randn(1, 1, *size)
-    assert torch.allclose(halved(x)[0, 0, -1, -1], x[0, 0, (size[0] - 1) // 2 * 2 :, (size[1] - 1) // 2 * 2 :].mean())
+    assert torch.allclose(shrink(x)[0, 0, -1, -1], x[0, 0, (size[0] - 1) // 2 * 2 :, (size[1] - 1) // 2 * 2 :].mean())
 
 
 def test_a_block_whose_branch_is_silent_is_its_shortcut():
@@ -50,7 +51,7 @@ def test_a_block_whose_branch_is_silent_is_its_shortcut():
         nn.init.zeros_(block.conv2.weight)
         nn.init.zeros_(block.conv2.bias)
     assert torch.allclose(up(x), up.shortcut(interpolate(x, size=(9, 8))), atol=1e-6)
-    assert torch.allclose(down(x), halved(down.shortcut(x)), atol=1e-6)
+    assert torch.allclose(down(x), shrink(down.shortcut(x)), atol=1e-6)
 
 
 def test_the_first_block_sees_the_sign_of_the_data():

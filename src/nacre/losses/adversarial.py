@@ -112,6 +112,7 @@ class Game:
         paired: Whether real and generated examples are judged in pairs.
         smooths: Whether the target of real examples can be smoothed.
         logits: Whether a score is the logit of a probability; elsewhere it has no scale of its own.
+        signed: Whether a score above 0 calls its example real.
         shifts: Whether a constant added to all scores changes a cost: where it does not, the last bias is idle.
     """
 
@@ -120,6 +121,7 @@ class Game:
     paired: bool = False
     smooths: bool = False
     logits: bool = False
+    signed: bool = False
     shifts: bool = True
 
 
@@ -127,9 +129,12 @@ GameName = Literal[
     "minimax", "non-saturating", "maximum-likelihood", "least-squares", "hinge", "wasserstein", "relativistic"
 ]
 GAMES: dict[str, Game] = {
-    **{name: Game(discriminator_cost, cost, smooths=True, logits=True) for name, cost in GENERATOR_COSTS.items()},
+    **{
+        name: Game(discriminator_cost, cost, smooths=True, logits=True, signed=True)
+        for name, cost in GENERATOR_COSTS.items()
+    },
     "least-squares": Game(least_squares_discriminator, least_squares_generator, smooths=True),
-    "hinge": Game(hinge_discriminator, wasserstein_generator),
+    "hinge": Game(hinge_discriminator, wasserstein_generator, signed=True),
     "wasserstein": Game(wasserstein_critic, wasserstein_generator, shifts=False),
     "relativistic": Game(relativistic_discriminator, relativistic_generator, paired=True, shifts=False),
 }

@@ -27,7 +27,8 @@ def gaussian_kl_terms(
         mean_p: Of the second normal, broadcast to the same shape.
         logvar_p: Its log-variances, likewise.
     """
-    logvar_p = torch.as_tensor(logvar_p, dtype=mean.dtype, device=mean.device)
+    if not isinstance(logvar_p, Tensor):
+        logvar_p = mean.new_full((), logvar_p)  # filled on the device: a copy of a number would wait for it
     return 0.5 * (((mean - mean_p).square() + logvar.exp()) * (-logvar_p).exp() + logvar_p - logvar - 1)
 
 

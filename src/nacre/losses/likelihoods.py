@@ -88,7 +88,8 @@ def gaussian_nll(mean: Tensor, logvar: Tensor, x: Tensor) -> Tensor:
 
 def gaussian_log_density(x: Tensor, mean: Tensor | float = 0.0, logvar: Tensor | float = 0.0) -> Tensor:
     """Log N(x; mean, exp(logvar)) over the last dimension, shape (..., ) for x of shape (..., d)."""
-    logvar = torch.as_tensor(logvar, dtype=x.dtype, device=x.device)
+    if not isinstance(logvar, Tensor):
+        logvar = x.new_full((), logvar)  # filled on the device: a copy of a number would wait for it
     return -0.5 * ((x - mean).square() * (-logvar).exp() + logvar + math.log(2 * math.pi)).sum(-1)
 
 

@@ -1,4 +1,4 @@
-"""Penalties on the critic's input gradient; the norm is taken per example and at least in float32."""
+"""Penalties on the critic's input gradient; the norm is over what is judged together, at least in float32."""
 
 from collections.abc import Callable, Sequence
 
@@ -25,19 +25,28 @@ def gradients(scores: Tensor, inputs: Sequence[Tensor]) -> list[Tensor]:
     return [g.to(torch.promote_types(g.dtype, torch.float32)).flatten(1) for g in found]
 
 
-def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor, one_sided: bool = False) -> Tensor:
-    """E[(|grad f(x')| - 1)^2] at x' = u real + (1 - u) fake with u ~ U(0, 1) per example.
+def packs(rows: Tensor, pack: int) -> Tensor:
+    """Rows of examples that are judged together, side by side: (n, d) -> (n // pack, pack * d)."""
+    n = len(rows) // pack
+    return rows[: n * pack].reshape(n, -1)
 
-    The norm is over all values of one example. Gulrajani et al. 2017, Algorithm 1, lines 5 to 7, without its factor.
+
+def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor, one_sided: bool = False, pack: int = 1) -> Tensor:
+    """E[(|grad f(x')| - 1)^2] at x' = u real + (1 - u) fake with u ~ U(0, 1) for what is judged together.
+
+    The norm is over all values of what is judged together: an example, or a pack of them. Gulrajani et al. 2017,
+    Algorithm 1, lines 5 to 7, without its factor.
 
     Args:
         critic: f, which must treat every example alone (no batch norm).
         real: Real examples, shape (n, ...).
         fake: As many generated ones.
         one_sided: Charge only what exceeds 1: E[max(0, |grad f(x')| - 1)^2] (Petzka et al. 2018).
+        pack: Examples, one after the other, that the critic judges together, 1 or more.
     """
-    u = torch.rand(len(real), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
-    squares = input_gradient(critic, torch.lerp(fake.to(real.dtype), real, u)).square().sum(1)
+    u = torch.rand(-(-len(real) // pack), *[1] * (real.dim() - 1), dtype=real.dtype, device=real.device)
+    u = u.repeat_interleave(pack, 0)[: len(real)] if pack > 1 else u
+    squares = packs(input_gradient(critic, torch.lerp(fake.to(real.dtype), real, u)), pack).square().sum(1)
     excess = (squares + 1e-12).sqrt() - 1  # the root has no gradient at 0
     return (excess.clamp(min=0) if one_sided else excess).square().mean()
 

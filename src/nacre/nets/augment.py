@@ -23,7 +23,7 @@ class Augment(nn.Module):
     and may leave [0, 1]. In evaluation mode nothing is changed.
 
     With `adaptive`, p moves with the discriminator's overfitting r = E[sign(D(x))] on real examples: up where r is
-    above 0.6, down below, by n / 100,000 for n examples, from 0.
+    above 0.6, down below, by n / 100,000 for n examples, from 0. Of several processes each adapts to its own examples.
 
     Args:
         spec: The data, images.
@@ -62,10 +62,10 @@ class Augment(nn.Module):
         return x
 
     @torch.no_grad()
-    def adapt(self, scores: Tensor) -> None:
-        """Move p by what the discriminator says of real examples, (n, 1)."""
+    def adapt(self, scores: Tensor, n: int) -> None:
+        """Move p by what the discriminator says of n real examples, one score for each or for each pack."""
         if self.adaptive:
-            step = (scores.sign().mean() - TARGET).sign() * len(scores) / LENGTH
+            step = (scores.sign().mean() - TARGET).sign() * n / LENGTH
             self.p.copy_((self.p + step).clamp(0, 1))
 
 

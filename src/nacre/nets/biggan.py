@@ -148,6 +148,7 @@ class BigGANGenerator(nn.Module):
         self.chunks = even if skip_z else [latent] + [0] * levels
         self.embed = nn.Embedding(count, embedding) if count else None
         told = embedding if count else 0
+        self.constant = not told and not skip_z
         h, w = sizes[-1]
         self.start = nn.Sequential(
             nn.Linear(self.chunks[0], channels[-1] * h * w), nn.Unflatten(1, (channels[-1], h, w))
@@ -163,6 +164,15 @@ class BigGANGenerator(nn.Module):
         )
         self.end = nn.Sequential(nn.BatchNorm2d(base), nn.ReLU(), nn.Conv2d(base, shape[0], 3, 1, 1))
         self.apply(orthogonal)
+
+    def free(self) -> list[nn.Module]:
+        """Layers whose size must not be fixed: the embedding that all blocks share, the norms of a constant condition.
+
+        The first as in the authors' code; the second would all have gains and biases of one length for ever.
+        """
+        norms = [m for m in self.modules() if isinstance(m, ConditionalBatchNorm)] if self.constant else []
+        embedding = [self.embed] if self.embed is not None else []
+        return [*embedding, *(layer for norm in norms for layer in (norm.gain, norm.bias))]
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """The images (n, c, h, w), unbounded."""

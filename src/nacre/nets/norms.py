@@ -1,6 +1,6 @@
 """Norms of weights and of batches: spectral normalisation, and batch statistics taken anew."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from torch import Tensor, nn
@@ -9,12 +9,16 @@ from torch.nn.utils.parametrizations import spectral_norm
 WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.Embedding)
 
 
-def spectral(module: nn.Module) -> None:
+def spectral(module: nn.Module, but: Collection[nn.Module] = ()) -> None:
     """Divide the weight of every layer inside by its largest singular value, W / sigma(W), by power iteration.
 
     A forward pass in training mode takes one iteration, in evaluation mode none. Miyato et al. 2018, Algorithm 1.
+
+    Args:
+        module: The network.
+        but: Layers inside that stay as they are.
     """
-    for layer in [m for m in module.modules() if isinstance(m, WEIGHTED)]:
+    for layer in [m for m in module.modules() if isinstance(m, WEIGHTED) and m not in but]:
         spectral_norm(layer)
 
 

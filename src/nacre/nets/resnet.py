@@ -3,10 +3,11 @@
 from itertools import pairwise
 
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import interpolate
 
 from nacre.nets.dcgan import halvings, widths
 from nacre.nets.mlp import activation
+from nacre.nets.pyramid import shrink
 
 
 class UpBlock(nn.Module):
@@ -40,7 +41,7 @@ class UpBlock(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """x -> halved(x by a 1 x 1 convolution) + halved(conv(act(conv(act(x))))), by average pooling; odd sides round up.
+    """x -> shrink(x by a 1 x 1 convolution) + shrink(conv(act(conv(act(x))))), by average pooling; odd sides round up.
 
     Args:
         channels_in: Channels of the input.
@@ -63,12 +64,7 @@ class DownBlock(nn.Module):
         h = self.conv2(self.act(self.conv1(x if self.first else self.act(x))))
         if not self.halve:
             return h + self.shortcut(x)
-        return halved(h) + self.shortcut(halved(x))
-
-
-def halved(x: Tensor) -> Tensor:
-    """Means of 2 x 2 values; at an odd side the last ones are means of those there are."""
-    return avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
+        return shrink(h) + self.shortcut(shrink(x))
 
 
 class Decoder(nn.Module):

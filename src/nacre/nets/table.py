@@ -81,6 +81,7 @@ class TableLikelihood(nn.Module):
     offset: Tensor
     member: Tensor
     number: Tensor
+    last: Tensor
 
     def __init__(self, spec: Spec, bins: int = 50) -> None:
         super().__init__()
@@ -96,6 +97,7 @@ class TableLikelihood(nn.Module):
         column = torch.arange(len(self.options)).repeat_interleave(torch.tensor(self.options))
         self.register_buffer("number", torch.tensor(numbers, dtype=torch.int64), persistent=False)
         self.register_buffer("offset", starts[:-1], persistent=False)
+        self.register_buffer("last", torch.tensor(self.options) - 1, persistent=False)
         self.register_buffer("member", torch.nn.functional.one_hot(column, len(self.options)).float(), persistent=False)
         # What the training data decide: the edges of the bins, which options occur, which numbers are whole.
         middle = torch.tensor(spec.center).expand(spec.size) if len(spec.center) == 1 else torch.tensor(spec.center)
@@ -131,8 +133,7 @@ class TableLikelihood(nn.Module):
             index = torch.searchsorted(between.contiguous(), values).T
             count = (self.used_bins() - 1).expand_as(index)
             chosen = chosen.index_copy(1, self.number, torch.minimum(index, count).to(rows.dtype))
-        last = torch.tensor(self.options, device=x.device) - 1
-        return torch.where(missing, last, chosen.long()) + self.offset
+        return torch.where(missing, self.last, chosen.long()) + self.offset
 
     def used_bins(self) -> Tensor:
         """How many bins every number has, int64 (numbers,)."""

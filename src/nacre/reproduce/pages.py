@@ -62,7 +62,8 @@ def results_page(recipes: list[Recipe]) -> str:
         "# Results\n\n"
         "`nacre reproduce --results` writes this page from the recipes and from `results/*.jsonl`, where every seed\n"
         "has a line. Seeds stand worst first; a range that was missed is shown as missed. How to read a recipe:\n"
-        "[docs/reproduce.md](docs/reproduce.md). Seconds are those of training + evaluation, seed by seed.\n"
+        "[docs/reproduce.md](docs/reproduce.md). Seconds are those of training + evaluation; they and what\n"
+        "has no range stand in the order of the seeds' numbers.\n"
     ]
     return "\n".join([*parts, *(section(each) for each in recipes)])
 
@@ -97,7 +98,8 @@ def section(each: Recipe) -> str:
             middle = shown(median_low(values), bound) if values else "-"
             cells = [named(name, lines), paper(setting, name), str(bound), seeds, middle]
             rows.append([*start, *cells, verdict(setting, name, lines)])
-        below += [f"- {conditions(each, setting, lines)}", *(f"- {text}" for text in others(setting, lines))]
+        in_turn = sorted(lines, key=lambda line: line["seed"])
+        below += [f"- {conditions(each, setting, in_turn)}", *(f"- {text}" for text in others(setting, in_turn))]
     sources = {
         f"- Paper's {name}: {value.value:g}{f', {value.protocol}' if value.protocol else ''}. {value.source}"
         for setting in settings(each)
@@ -116,7 +118,7 @@ def section(each: Recipe) -> str:
 
 
 def others(setting: Setting, lines: list[Line]) -> list[str]:
-    """What was measured and has no range, in the order of the seeds above."""
+    """What was measured and has no range, line by line."""
     title = " ".join(part for part in (setting.tier, setting.run) if part)
     names = [name for name in (lines[0]["results"] if lines else ()) if name not in setting.expect]
     values = {name: " · ".join(f"{line['results'][name]['value']:.5g}" for line in lines) for name in names}

@@ -1,6 +1,6 @@
 """BigGAN: residual networks with class-conditional batch norm, self-attention and spectral norms in both players."""
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from torch import Tensor, nn
 
@@ -42,7 +42,7 @@ class BigGAN(GAN):
         skip_z: Whether chunks of z enter at every block, else all of it at the first layer.
         attention: Whether the middle map of each network attends to itself, where it is 8 wide or more.
         orthogonality: beta, 0 or more.
-        spectral_norm: Divide every weight of both players by its largest singular value.
+        spectral_norm: Divide every weight of both players by its largest singular value, but the generator's embedding.
         augment: Differentiable augmentations of all that the discriminator sees.
         adaptive: Augment only with the probability that keeps the discriminator from overfitting.
 
@@ -121,7 +121,7 @@ class BigGAN(GAN):
         """Bind the spectral norms of both players."""
         super().initialise()
         if self.spectral_norm:
-            spectral(self.generator)
+            spectral(self.generator, but=cast(BigGANGenerator, self.generator).free())
 
     # The game
 

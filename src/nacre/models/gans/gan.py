@@ -9,7 +9,7 @@ from nacre.data.spec import Spec
 from nacre.errors import NacreError, at_least, share
 from nacre.game import Batch, Turn
 from nacre.losses.adversarial import GAMES, GameName
-from nacre.losses.penalties import gradient_penalty, gradients
+from nacre.losses.penalties import gradient_penalty, gradients, packs
 from nacre.model import Model, inference
 from nacre.nets import adversarial
 from nacre.nets.augment import Augment, Kind
@@ -86,6 +86,8 @@ class GAN(Model):
     paper: ClassVar[str] = "Goodfellow et al. 2014, Algorithm 1"
     defaults: ClassVar[dict[str, object]] = {"lr": 2e-4, "betas": (0.5, 0.999)}
 
+    noise_scale: Tensor
+
     def __init__(
         self,
         spec: Spec,
@@ -126,6 +128,11 @@ class GAN(Model):
         self.instance_noise, self.spectral_norm, self.initial = instance_noise, spectral_norm, initial
         if smoothing and not self.rules.smooths:
             raise NacreError(f"the {game} game has no labels to smooth; use --game non-saturating or --smoothing 0.")
+        if adaptive and not self.rules.signed:
+            raise NacreError(
+                f"the {game} game has no score above which an example is called real, which --adaptive counts; "
+                f"use --game non-saturating or hinge, or --augment alone."
+            )
         if penalty and batch_norm == "both":
             raise NacreError(
                 "a gradient penalty needs a discriminator that judges every example alone; use --batch-norm generator."
@@ -137,6 +144,7 @@ class GAN(Model):
         # Real and made examples go through the discriminator in one pass where no example sees the others.
         self.joint = pack == 1 and not minibatch_std and batch_norm != "both"
         self.augment = Augment(spec, augment, adaptive) if augment or adaptive else None
+        self.register_buffer("noise_scale", torch.tensor(spec.scale) * instance_noise, persistent=False)
         self.generator: nn.Module = self.make_generator()
         self.discriminator: nn.Module = self.make_discriminator()
         self.initialise()
@@ -189,7 +197,11 @@ class GAN(Model):
             Turn(self.generator, self.generator_loss),
         ]
         if self.penalty and self.lazy > 1:
-            turns.insert(1, Turn(self.discriminator, self.penalty_loss, every=self.lazy, compile=False))
+            # As often as the discriminator steps, so that --lazy changes when the penalty is paid but not how much.
+            lazy = Turn(
+                self.discriminator, self.penalty_loss, repeat=self.n_critic, every=self.lazy, after=after, compile=False
+            )
+            turns.insert(1, lazy)
         return turns
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -199,7 +211,7 @@ class GAN(Model):
         said_of_real, said_of_fake, penalties = self.judged(batch, told, penalty)
         real, fake = said_of_real[:, :1], said_of_fake[:, :1]
         if self.augment is not None:
-            self.augment.adapt(real)
+            self.augment.adapt(real, len(batch))
         if self.flips:
             kept = torch.rand_like(real[:, :1]) >= self.flips
             real, fake = torch.where(kept, real, fake), torch.where(kept, fake, real)
@@ -237,8 +249,7 @@ class GAN(Model):
         """An example as the discriminator sees it: with the noise and the augmentations of the training."""
         if self.instance_noise:
             left = (1 - 2 * self.progress).clamp(min=0)
-            scale = x.new_tensor(self.spec.scale) * self.instance_noise * left
-            x = x + scale * torch.randn_like(x)
+            x = x + self.noise_scale * left * torch.randn_like(x)
         return x if self.augment is None else self.augment(x)
 
     def score(self, x: Tensor, told: Tensor | None) -> Tensor:
@@ -260,10 +271,13 @@ class GAN(Model):
         real, made = self.scores(at["r1"], at["r2"], told)
         leaves = {name: x for name, x in at.items() if name in penalty}
         slopes = gradients(torch.cat([real, made])[:, :1], list(leaves.values())) if leaves else []
-        found = {name: slope.square().sum(1).mean() / 2 for name, slope in zip(leaves, slopes, strict=True)}
+        found = {n: packs(slope, self.pack).square().sum(1).mean() / 2 for n, slope in zip(leaves, slopes, strict=True)}
         for name in penalty:
             if name not in at:
-                found[name] = gradient_penalty(lambda x: self.score(x, told)[:, :1], batch.x, fake, name == "one-sided")
+                one_sided = name == "one-sided"
+                found[name] = gradient_penalty(
+                    lambda x: self.score(x, told)[:, :1], batch.x, fake, one_sided, self.pack
+                )
         weight = self.gamma * self.gamma_end**self.progress
         return real, made, {name: weight * value for name, value in found.items()}
 

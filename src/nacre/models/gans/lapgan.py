@@ -166,11 +166,11 @@ def sizes(spec: Spec, levels: int) -> list[tuple[int, int]]:
         NacreError: The image cannot be halved so often.
     """
     found = [(spec.shape[1], spec.shape[2])]
-    while len(found) <= levels or (not levels and (len(found) == 1 or max(found[-1]) > 8)):
+    while len(found) <= levels or (not levels and (len(found) == 1 or (max(found[-1]) > 8 and min(found[-1]) > 1))):
         h, w = found[-1]
         if min(h, w) < 2:
-            raise NacreError(
-                f"images of {spec.shape[1]} x {spec.shape[2]} cannot be halved {levels or 1} times; use fewer --levels."
-            )
+            often = f"{levels or 1} time{'s' if levels > 1 else ''}"
+            cure = "use fewer --levels" if levels > 1 else "use another model"
+            raise NacreError(f"images of {spec.shape[1]} x {spec.shape[2]} cannot be halved {often}; {cure}.")
         found.append(((h + 1) // 2, (w + 1) // 2))
     return found

@@ -92,7 +92,7 @@ class ProgressiveGAN(GAN):
         """G: (n, latent) -> images of a level."""
         return GrowingGenerator(self.spec, self.latent, self.channels)
 
-    def make_discriminator(self, told: int = 0) -> GrowingDiscriminator:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def make_discriminator(self) -> GrowingDiscriminator:
         """D: images of a level -> (n, 1)."""
         return GrowingDiscriminator(self.spec, self.channels, self.minibatch_std, self.rules.shifts)
 
