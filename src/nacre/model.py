@@ -161,17 +161,37 @@ class Model(nn.Module):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__()
-        if spec.kind == "sequence" and not self.mixed:
-            raise NacreError(f"the data are strings, which {self.registered_name()} cannot take; use lstm or gs-gan.")
-        if spec.mixed and not self.mixed:
-            what = f"missing values ({', '.join(spec.missing)})" if spec.missing else "columns of categories"
-            raise NacreError(f"the data have {what}, which {self.registered_name()} cannot take; use tabular-vae.")
+        self.refuse_mixed(spec)
         self.spec = spec
         self.register_buffer("progress", torch.zeros(()), persistent=False)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.__init__ = constructor(cls)
+
+    @classmethod
+    def refuse_mixed(cls, spec: Spec) -> None:
+        """Refuse strings, categories and missing values, unless they will do.
+
+        Raises:
+            NacreError: The data are such, and the model cannot take them.
+        """
+        if spec.kind == "sequence" and not cls.mixed:
+            raise NacreError(f"the data are strings, which {cls.registered_name()} cannot take; use lstm or gs-gan.")
+        if spec.mixed and not cls.mixed:
+            what = f"missing values ({', '.join(spec.missing)})" if spec.missing else "columns of categories"
+            raise NacreError(f"the data have {what}, which {cls.registered_name()} cannot take; use tabular-vae.")
+
+    @classmethod
+    def refuse_all_but_images(cls, spec: Spec, instead: str) -> None:
+        """Refuse data that are no images, and name the model to use instead.
+
+        Raises:
+            NacreError: They are none.
+        """
+        cls.refuse_mixed(spec)
+        if spec.kind != "image":
+            raise NacreError(f"{cls.registered_name()} needs images, these data are {spec.kind}s; use {instead}.")
 
     # The game
 
@@ -345,10 +365,11 @@ class Model(nn.Module):
             folder = Path(snapshot_download(str(source)))
         if not (folder / "config.json").is_file():
             raise NacreError(f"{folder} holds no config.json; give the folder that save_pretrained wrote.")
-        config = json.loads((folder / "config.json").read_text())
-        model = build(config)
-        model.trained_on = tuple(config.get("trained_on", ()))
-        model.load_state_dict(load_file(folder / "model.safetensors"))
+        with restoring(folder):
+            config = json.loads((folder / "config.json").read_text())
+            model = build(config)
+            model.trained_on = tuple(config.get("trained_on", ()))
+            model.load_state_dict(load_file(folder / "model.safetensors"))
         return model.eval()
 
     def push_to_hub(self, repo_id: str, folder: str | Path | None = None, **options: Any) -> None:
@@ -364,6 +385,24 @@ class Model(nn.Module):
                 Path(temporary, "README.md").write_text(card.read_text())
             HfApi().create_repo(repo_id, exist_ok=True, **options)
             HfApi().upload_folder(repo_id=repo_id, folder_path=temporary)
+
+
+@contextmanager
+def restoring(where: Path) -> Iterator[None]:
+    """Turn whatever goes wrong while a model is read from `where` into one sentence.
+
+    Raises:
+        NacreError: A file is missing or damaged, or does not fit the model as it is now.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise NacreError(
+            f"{where} does not load ({type(error).__name__}): a file is missing or damaged, or another nacre wrote "
+            f"it; restore it, or train anew."
+        ) from error
 
 
 def build(config: Mapping[str, Any]) -> Model:

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -63,3 +64,10 @@ def test_contact_sheet(tmp_path, shape):
     path = contact_sheet(data, tmp_path / "sheets" / "sheet.png", n=4)
     with Image.open(path) as sheet:
         assert min(sheet.size) >= 150
+
+
+def test_missing_values_are_counted_and_left_out_of_the_rest():
+    table = pd.DataFrame({"a": [1.0, float("nan"), 3.0], "b": [-2.0, 5.0, float("nan")]})
+    found = inspect(load_data(table))
+    assert (found["minimum"], found["maximum"], found["nan"]) == (-2.0, 5.0, 2)
+    assert found["mean"] == pytest.approx((1 + 3 - 2 + 5) / 4)

@@ -7,12 +7,27 @@ import torch
 
 import nacre
 from nacre.errors import NacreError
-from nacre.metrics import Report, find, names, subject
+from nacre.metrics import METRIC_OF, Report, find, names, subject
+from nacre.report.meanings import HEADINGS
+
+ATTRIBUTE_ERRORS = {"thickness_error", "slant_error", "ink_error"}
 
 
 def test_every_file_is_a_metric():
     assert {"elbo", "frechet", "log_likelihood", "modes", "rarest_class", "reconstruction"} <= set(names())
     assert all({"obstacle", "measure", "CHEAP"} <= set(dir(find(name))) for name in names())
+
+
+def test_the_name_of_a_result_leads_to_its_metric():
+    assert set(METRIC_OF.values()) <= set(names()) and not set(METRIC_OF) & set(names())
+    assert set(METRIC_OF) <= {result for results in HEADINGS.values() for result in results} | ATTRIBUTE_ERRORS
+    for result, metric in {
+        "precision": "precision_recall",
+        "probe_100": "representation",
+        "knn-all": "representation",
+    }.items():
+        with pytest.raises(NacreError, match=f"{result} is a result of the metric {metric}; use {metric}"):
+            find(result)
 
 
 def test_everything_that_applies_is_measured(vae):

@@ -334,3 +334,24 @@ def test_no_examples_come_back_in_the_shape_of_the_answer():
 def test_a_code_of_another_width_is_refused():
     with pytest.raises(NacreError, match=r"the codes have shape \(3, 5\); this model decodes \(n, 2\)"):
         nacre.create("gan", SPEC, latent=2, hidden=(4,)).decode(torch.zeros(3, 5))
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "other"])
+def test_a_model_that_does_not_load_is_named(damage, tmp_path):
+    nacre.create("gan", SPEC, hidden=(4,)).save_pretrained(tmp_path / "model")
+    weights = tmp_path / "model" / "model.safetensors"
+    if damage == "missing":
+        weights.unlink()
+    elif damage == "cut":
+        weights.write_bytes(weights.read_bytes()[:100])
+    else:
+        nacre.create("gan", SPEC, hidden=(5,)).save_pretrained(tmp_path / "other")
+        weights.write_bytes((tmp_path / "other" / "model.safetensors").read_bytes())
+    with pytest.raises(NacreError, match=r"model does not load .* restore it, or train anew"):
+        nacre.load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("name", ["biggan", "progressive-gan", "lapgan", "conv-vae", "attribute-vae"])
+def test_strings_are_not_sent_to_a_model_that_cannot_take_them_either(name):
+    with pytest.raises(NacreError, match="use lstm or gs-gan"):
+        nacre.create(name, nacre.load_data("grammar").spec)

@@ -113,6 +113,6 @@ def sentence(box: str, prog: str) -> str:
     ]
     parts = [part.split("\n") for part in "\n".join(lines).strip("\n").split("\n\n")]
     title, message, *rest = [[line for line in part if line] for part in parts if any(part)] + [[], []]
-    words = " ".join((message or title)[:2])
+    words = " ".join(message or title)
     near = next((part[1] for part in rest if part and part[0] == "Perhaps you meant:"), "")
     return f"{words.rstrip('.')}{f'; perhaps you meant {near}' if near else ''}; see {prog} --help."

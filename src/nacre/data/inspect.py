@@ -49,7 +49,7 @@ def inspect(data: Data) -> dict[str, Any]:
         "examined": len(looked),
         "minimum": low.min().item(),
         "maximum": high.max().item(),
-        "mean": total / (len(looked) * spec.size),
+        "mean": total / max(1, len(looked) * spec.size - nan),
         "nan": nan,
         "constant": constant if spec.kind != "image" else len(constant),
         "duplicates": len(looked) - rows,
@@ -115,8 +115,9 @@ def _scan(data: Data) -> tuple[Tensor, Tensor, float, int, int]:
     total, nan, seen = 0.0, 0, set()
     for index in torch.arange(len(data), device=data.device).split(4096):
         x = data.batch(index).x.flatten(1).cpu()  # (n, d)
-        low, high = torch.minimum(low, x.amin(0)), torch.maximum(high, x.amax(0))
-        total += x.sum(dtype=torch.float64).item()
+        low = torch.minimum(low, x.nan_to_num(torch.inf, torch.inf, -torch.inf).amin(0))
+        high = torch.maximum(high, x.nan_to_num(-torch.inf, torch.inf, -torch.inf).amax(0))
+        total += x.nansum(dtype=torch.float64).item()
         nan += int(x.isnan().sum())
         seen.update(hash(row.tobytes()) for row in x.numpy())
     return low, high, total, nan, len(seen)

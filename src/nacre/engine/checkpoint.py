@@ -111,7 +111,7 @@ class Checkpoints:
         found = []
         for step in self.steps():
             if whole(self.path(step)) is None:
-                say(f"{self.path(step)} is damaged (its checksum differs); using the one before it.")
+                say(f"{self.path(step)} is damaged (its checksum differs); passing over it.")
             else:
                 found.append(step)
         return found

@@ -14,7 +14,7 @@ from nacre.data.dataset import Data
 from nacre.engine.checkpoint import write_atomically
 from nacre.engine.training import Training
 from nacre.errors import NacreError
-from nacre.model import Model, build
+from nacre.model import Model, build, restoring
 
 if TYPE_CHECKING:
     from nacre.engine.loop import Trainer
@@ -137,8 +137,9 @@ class RunFolder:
         if not steps:
             raise NacreError(f"{self.path} holds no model and no checkpoint yet; wait, or resume its training.")
         state = checkpoints.load(steps[-1])
-        model = build(config)
-        model.load_state_dict(state["model"])
+        with restoring(self.path):
+            model = build(config)
+            model.load_state_dict(state["model"])
         average = Average(model, config["training"]["ema"])
         for mine, value in zip(average.values, state["average"]["values"], strict=True):
             mine.copy_(value)

@@ -61,7 +61,7 @@ def codes_of(model: Model, data: "Data | None" = None, *, n: int = 2_000, seed: 
 
 def draws_normals(model: Model) -> bool:
     """Whether the model's noise is N(0, I), which is tried out on two draws, so that no model has to declare it."""
-    if not hasattr(model, "latent"):
+    if not getattr(model, "latent", 0):
         return False
     with seeded(0):
         z = model.noise(2)

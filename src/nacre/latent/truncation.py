@@ -57,7 +57,7 @@ def sample_truncated(model: Model, n: int, threshold: float, *, seed: int | None
     with _truncating(model, threshold) as sizes:
         x = model.sample(n, seed=seed, **conditions)
     if n and not sizes:
-        raise NacreError(f"{model.registered_name()} does not sample from a normal prior, so none can be truncated.")
+        raise NacreError(f"{model.registered_name()} does not sample from a normal prior; leave the truncation out.")
     return x
 
 

@@ -47,6 +47,30 @@ MACHINERY = {
 }
 
 
+METRIC_OF = {
+    result: metric
+    for metric, results in {
+        "aggregate": ["mutual_information", "prior_mmd"],
+        "contraction": ["jacobian_norm"],
+        "density_coverage": ["density", "coverage"],
+        "elbo": ["distortion", "rate", "active_units"],
+        "log_likelihood": ["ais_gap"],
+        "memorisation": ["memorised"],
+        "modes": ["high_quality", "mode_divergence", "mode_width"],
+        "obedience": ["label_obeyed", "thickness_error", "slant_error", "ink_error"],
+        "pca": ["pca_ratio", "pca_angle"],
+        "precision_recall": ["precision", "recall"],
+        "rarest_class": ["commonest_class"],
+        "representation": ["probe", "knn"],
+        "stacked_modes": ["stacked_divergence"],
+        "truncation": ["truncation_precision", "truncation_recall"],
+        "usefulness": ["train_on_generated", "augmentation"],
+        "validity": ["distinct_valid", "length_distance", "bigram_divergence"],
+    }.items()
+    for result in results
+}
+
+
 def names() -> list[str]:
     """The names of all metrics: those of their files."""
     stems = sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
@@ -60,6 +84,8 @@ def find(name: str) -> ModuleType:
         NacreError: There is no such metric; the nearest names are given.
     """
     stem = name.replace("-", "_")
+    if metric := METRIC_OF.get(stem.rstrip("0123456789").removesuffix("_all").rstrip("_")):
+        raise NacreError(f"{name} is a result of the metric {metric}; use {metric}.")
     if stem not in names():
         raise unknown("metric", name, names())
     return importlib.import_module(f"{__name__}.{stem}")

@@ -20,7 +20,9 @@ FLOORS = 5
 def obstacle(context: Context) -> str:
     """Why it cannot be measured."""
     if context.data.spec.kind != "vector":
-        return "the data are images; the Frechet distance compares these"
+        return f"the data are {context.data.spec.kind}s; the Frechet distance compares these"
+    if context.data.spec.mixed:
+        return "the data have categories or missing values; two_sample compares these"
     return "" if context.model.can("sample") else "it makes no samples"
 
 

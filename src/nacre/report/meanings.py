@@ -54,6 +54,7 @@ HEADINGS: dict[str, dict[str, str]] = {
         "prior_mmd": "How far the codes of all examples together are from the prior.",
     },
     "Usefulness": {
+        "label_obeyed": "The share of the samples that have the label they were asked for.",
         "train_on_generated": "How well a classifier that saw only samples does on real examples.",
         "augmentation": "What samples add to a few real labels for a classifier.",
     },

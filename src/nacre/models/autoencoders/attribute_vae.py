@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nacre.data.spec import Spec
-from nacre.errors import NacreError, at_least
+from nacre.errors import at_least
 from nacre.model import inference
 from nacre.models.autoencoders.cvae import CVAE, Told
 from nacre.nets import coder
@@ -71,8 +71,7 @@ class AttributeVAE(CVAE):
         activation: str = "relu",
     ) -> None:
         at_least(1, latent=latent, background=background)
-        if spec.kind != "image":
-            raise NacreError(f"attribute-vae needs images, these data are {spec.kind}s; use cvae.")
+        self.refuse_all_but_images(spec, "cvae")
         super().__init__(
             spec, latent + background, hidden, channels, network, likelihood, hiding, 1.0, kl_warmup, activation
         )

@@ -5,7 +5,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from nacre.data.spec import Spec
-from nacre.errors import NacreError, at_least
+from nacre.errors import at_least
 from nacre.models.autoencoders.vae import VAE
 from nacre.nets import likelihood as likelihoods
 from nacre.nets.mlp import activation as make_activation
@@ -68,8 +68,7 @@ class ConvVAE(VAE):
         free_bits: float = 0.0,
         activation: str = "gelu",
     ) -> None:
-        if spec.kind != "image":
-            raise NacreError(f"conv-vae needs images, these data are {spec.kind}s; use vae.")
+        self.refuse_all_but_images(spec, "vae")
         at_least(1, latent=latent, channels=channels, hidden=hidden)
         at_least(0, blocks=blocks)
         super().__init__(

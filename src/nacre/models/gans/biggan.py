@@ -89,8 +89,7 @@ class BigGAN(GAN):
     ) -> None:
         at_least(0, orthogonality=orthogonality)
         at_least(1, embedding=embedding)
-        if spec.kind != "image":
-            raise NacreError(f"biggan needs images, these data are {spec.kind}s; use projection-gan.")
+        self.refuse_all_but_images(spec, "projection-gan")
         if spec.attributes:
             raise NacreError("biggan is told labels but no attributes; use projection-gan.")
         self.embedding, self.skip_z, self.attention = embedding, skip_z, attention

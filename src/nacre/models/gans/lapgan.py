@@ -73,8 +73,7 @@ class LAPGAN(Model):
         gamma: float = 0.1,
     ) -> None:
         super().__init__(spec)
-        if spec.kind != "image":
-            raise NacreError(f"lapgan needs images, these data are {spec.kind}s; use gan.")
+        self.refuse_all_but_images(spec, "gan")
         at_least(1, latent=latent, hidden=hidden, channels=channels)
         at_least(0, levels=levels, gamma=gamma)
         self.sizes = sizes(spec, levels)

@@ -76,8 +76,7 @@ class ProgressiveGAN(GAN):
         last: float = 1.0,
         growing: bool = True,
     ) -> None:
-        if spec.kind != "image":
-            raise NacreError(f"progressive-gan needs images, these data are {spec.kind}s; use gan.")
+        self.refuse_all_but_images(spec, "gan")
         if last <= 0:
             raise NacreError(f"last is {last}; it must be above 0.")
         super().__init__(
