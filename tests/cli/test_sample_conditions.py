@@ -1,5 +1,6 @@
 """Asking a run for labels, attributes and a labelled set."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -58,3 +59,17 @@ def test_an_unconditional_model_says_so(tmp_path, capsys):
     for flags in (["--label", "3"], ["--per-class", "3", "--out", str(tmp_path / "x")], ["--attribute", "a=1"]):
         assert main(["sample", str(tmp_path / "vae"), *flags]) == 2
         assert "cvae" in capsys.readouterr().err
+
+
+def test_samples_have_the_codes_asked_for(tmp_path, capsys):
+    out = str(tmp_path / "info")
+    assert main(["train", "infogan", "digits", "--hidden", "8", "--steps", "2", "--out", out, "--no-progress"]) == 0
+    files = [str(tmp_path / f"{name}.npy") for name in ("a", "b", "c")]
+    for file, codes in zip(files, (["c1=3", "c2=-1"], ["c1=3", "c2=1"], ["c1=3", "c2=-1"]), strict=True):
+        assert main(["sample", out, "-n", "4", "--seed", "0", "--out", file, "--code", *codes]) == 0
+    a, b, c = map(np.load, files)
+    assert np.array_equal(a, c) and not np.array_equal(a, b)
+    capsys.readouterr()
+    for codes, words in ((["c9=1"], "there is no code 'c9'"), (["c1=12"], "between 0 and 9"), (["c1"], "name=value")):
+        assert main(["sample", out, "--code", *codes]) == 2
+        assert words in capsys.readouterr().err

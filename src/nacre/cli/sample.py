@@ -24,6 +24,7 @@ def run(
     out: Path | None = None,
     label: str | None = None,
     attribute: tuple[str, ...] = (),
+    code: tuple[str, ...] = (),
     per_class: int | None = None,
     truncation: float | None = None,
 ) -> None:
@@ -38,6 +39,7 @@ def run(
             as images. Without it, strings are printed.
         label: Draw examples of this class, by number or name, from a conditional model.
         attribute: Draw examples with these attributes, such as thickness=3 slant=0.2, from a conditional model.
+        code: Draw examples with these codes, such as c1=3 c2=-0.5, from infogan.
         per_class: Draw this many of every class and write them to --out, a folder with one folder for each class, or
             an .npz with their labels: a labelled set to train on.
         truncation: Draw the latent's values again until they lie within this of 0, such as 0.7: likelier examples
@@ -49,14 +51,14 @@ def run(
     if n < 1:
         raise NacreError(f"-n is {n}; it must be at least 1.")
     model = load(run)
-    asked = conditions(model, label, attribute)
+    asked = conditions(model, label, attribute, code)
     draw = model.sample if truncation is None else partial(sample_truncated, model, threshold=truncation)
     if per_class is not None:
         if out is None:
             raise NacreError("--per-class needs --out: a folder for images, or an .npz file.")
         if per_class < 1 or label is not None:
             raise NacreError("--per-class takes a number of 1 or more, and no --label.")
-        conditions(model, "0", ())
+        conditions(model, "0")
         classes = model.spec.classes
         labels = [i for i in range(len(classes)) for _ in range(per_class)]
         x = draw(len(labels), seed=seed, labels=labels, **asked)
@@ -65,11 +67,13 @@ def run(
     write(draw(n, seed=seed, **asked), model.spec, out, grid or (None if out else Path(run) / "samples.png"))
 
 
-def conditions(model: Model, label: str | None, attributes: tuple[str, ...]) -> dict[str, Any]:
-    """The options of `sample` that ask for a label and attributes.
+def conditions(
+    model: Model, label: str | None, attributes: tuple[str, ...] = (), codes: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The options of `sample` that ask for a label, attributes and codes.
 
     Raises:
-        NacreError: The model takes none, or an attribute is not written as name=value.
+        NacreError: The model takes none, or an attribute or a code is not written as name=value.
     """
     import inspect
 
@@ -86,11 +90,15 @@ def conditions(model: Model, label: str | None, attributes: tuple[str, ...]) -> 
         if "attributes" not in takes:
             raise NacreError(f"{model.registered_name()} cannot be asked for attributes; train cvae with --attributes.")
         asked["attributes"] = dict(map(pair, attributes))
+    if codes:
+        if "codes" not in takes:
+            raise NacreError(f"{model.registered_name()} has no codes to ask for; leave --code out, or train infogan.")
+        asked["codes"] = dict(map(pair, codes))
     return asked
 
 
 def pair(text: str) -> tuple[str, float]:
-    """An attribute and its value.
+    """A name and its value.
 
     Raises:
         NacreError: It is not written as name=value.
@@ -99,4 +107,4 @@ def pair(text: str) -> tuple[str, float]:
     try:
         return name, float(value)
     except ValueError:
-        raise NacreError(f"{text!r} is no attribute with a value; write name=value, such as thickness=3.") from None
+        raise NacreError(f"{text!r} is no name with a value; write name=value, such as thickness=3.") from None
