@@ -1,6 +1,6 @@
 """tabular-vae against the TVAE of the ctgan package on `adult`: equal epochs, judged by the same yardstick.
 
-Its samples are judged as rows, like anybody's; a missing category is one of its own for it, as it refuses missing values.
+Its samples are judged as rows, like anybody's. It refuses missing values: a missing category is one of its own for it.
 """
 
 import argparse
