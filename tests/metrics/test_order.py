@@ -19,6 +19,7 @@ ORDER = {
     "coverage": [["real", "noisy"], ["real", "one class", "one example"]],
     "inception_score": [["real", "noisy", "one class"], ["real", "one example"]],
     "rarest_class": [["real", "one class"], ["real", "one example"]],
+    "commonest_class": [["real", "one class"], ["real", "one example"]],
 }
 BLIND = ["precision", "density"]  # neither sees a collapse onto real examples
 
