@@ -1,20 +1,20 @@
 """What every model shares: its configuration, its contract with the user, and how it is saved."""
 
 import functools
-import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from nacre.constructor import constructor
 from nacre.data.spec import Spec
-from nacre.errors import NacreError, unknown
+from nacre.errors import NacreError
 from nacre.game import Phase, Turn
 
 if TYPE_CHECKING:
@@ -68,65 +68,6 @@ def seeded(seed: int | None) -> Iterator[None]:
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
-
-
-def constructor(cls: type["Model"]) -> Callable[..., None]:
-    """The constructor that a class of models has by what it says.
-
-    Its own one, or that of its base with `presets` as other defaults; where its own one ends in `**inherited`, the
-    keywords of the base's constructor stand in their place, with `presets` likewise. The outermost constructor of a
-    model remembers its keywords in `hparams`.
-
-    Raises:
-        TypeError: A preset is of no keyword that is inherited.
-    """
-    own, base = cls.__dict__.get("__init__"), super(cls, cls).__init__
-    init = own or base
-    keywords = dict(inspect.signature(init).parameters)
-    rest = [name for name, p in keywords.items() if p.kind is p.VAR_KEYWORD]
-    theirs = inspect.signature(base).parameters if rest or not own else {}
-    inherited = {name: p for name, p in theirs.items() if not own or name not in keywords}
-    presets = cls.__dict__.get("presets", {})
-    if strange := presets.keys() - inherited.keys():
-        raise TypeError(f"the constructor inherits no keyword {', '.join(sorted(strange))}")
-    inherited = {name: p.replace(default=presets.get(name, p.default)) for name, p in inherited.items()}
-    if rest:
-        del keywords[rest[0]]
-        keywords |= {name: p.replace(kind=p.KEYWORD_ONLY) for name, p in inherited.items()}
-    signature = inspect.Signature(list((keywords if own else inherited).values()))
-
-    @functools.wraps(init)
-    def construct(self: "Model", *args: Any, **kwargs: Any) -> None:
-        bound = signature.bind(self, *args, **kwargs)
-        bound.apply_defaults()
-        if "hparams" not in self.__dict__:  # the outermost constructor only, not those it calls
-            _, _, *names = bound.arguments  # without self and spec
-            self.__dict__["hparams"] = {name: bound.arguments[name] for name in names}
-            for name in names:
-                check_choice(name, bound.arguments[name], signature.parameters[name].annotation)
-        init(*bound.args, **bound.kwargs)
-
-    construct.__annotations__ = {**base.__annotations__, **init.__annotations__}
-    vars(construct)["__signature__"] = signature
-    return construct
-
-
-def check_choice(name: str, value: Any, annotation: Any) -> None:
-    """Refuse a value that is none of the choices of its type, `Literal[...]` or `tuple[Literal[...], ...]`.
-
-    Raises:
-        NacreError: It is none; the nearest choices are given.
-    """
-    several = get_origin(annotation) is tuple
-    kind = get_args(annotation)[0] if several else annotation
-    if get_origin(kind) is not Literal:
-        return
-    choices = get_args(kind)
-    if several and isinstance(value, str):
-        raise NacreError(f"{name} is {value!r}; give a tuple, such as ({value!r},).")
-    for item in value if several else (value,):
-        if item not in choices:
-            raise unknown(name.replace("_", " "), str(item), [str(choice) for choice in choices])
 
 
 class Model(nn.Module):

@@ -7,7 +7,8 @@ import torch
 
 import nacre
 from nacre.errors import NacreError
-from nacre.metrics import METRIC_OF, Report, find, names, subject
+from nacre.metrics import METRIC_OF, Report, find, names
+from nacre.metrics.given import subject
 from nacre.report.meanings import HEADINGS
 
 ATTRIBUTE_ERRORS = {"thickness_error", "slant_error", "ink_error"}

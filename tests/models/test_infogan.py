@@ -93,7 +93,8 @@ def test_samples_have_the_codes_asked_for():
     assert codes.shape == (4, 9) and torch.allclose(codes[:, :4].sum(1), torch.ones(4))
     for codes, message in (
         ({"c9": 1}, "no code 'c9'"),
-        ({"c2": 3}, "c2 must lie between 0 and 2"),
+        ({"c2": 3}, "c2 must be whole and lie between 0 and 2"),
+        ({"c2": 1.5}, "c2 must be whole"),
         ({"c3": [0.0, 1.0]}, "2 values of c3 were given for 4"),
     ):
         with pytest.raises(NacreError, match=message):

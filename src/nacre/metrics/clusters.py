@@ -25,7 +25,7 @@ def measure(context: Context) -> list[Result]:
     themselves decide the matching, as in the paper. The reference is the most frequent class alone.
 
     Reference:
-        Chen et al. InfoGAN. 2016. arXiv 1606.03657. Section 7.2.
+        Chen et al. InfoGAN. 2016. arXiv 1606.03657.
     """
     model, y = context.model, context.real.y
     size: int = model.categories[0]  # pyright: ignore[reportIndexIssue, reportAssignmentType]  a tuple, not a module

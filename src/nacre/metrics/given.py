@@ -1,12 +1,18 @@
 """Samples without their model, to be judged like one."""
 
+from copy import copy
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from nacre.data.dataset import Data
+from nacre.data.parts import Part, aligned
+from nacre.data.sources import load_data
 from nacre.data.spec import Spec
+from nacre.errors import NacreError
 from nacre.model import Model
 
 
@@ -39,3 +45,74 @@ class Given(Model):
     def registered_name(cls) -> str:
         """What messages call it."""
         return "samples"
+
+
+def subject(model: Any, data: Data) -> Model:
+    """What is judged as a model: a run folder is loaded, samples are wrapped."""
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, str | Path) and (Path(model) / "run.json").is_file():
+        from nacre.api import load
+
+        return load(model)
+    split = "all" if isinstance(model, str | Path) and Path(model).exists() else None  # not the training part of it
+    samples = load_data(model, split=split)
+    if data.label in samples.spec.columns:
+        samples = load_data(model, split=split, label=data.label)
+    return Given(data.spec, like(samples, data))
+
+
+def like(samples: Data, data: Data) -> Data:
+    """Samples in the units of the data they are judged by.
+
+    Raises:
+        NacreError: They have another shape, other columns, categories or labels.
+    """
+    samples = numbered_like(samples, data)
+    if samples.spec.shape != data.spec.shape:
+        raise NacreError(
+            f"the samples have shape {samples.spec.shape} but the data have {data.spec.shape}; "
+            f"judge samples of the data's own shape."
+        )
+    names, own = data.spec.classes, samples.spec.classes
+    if samples.y is None or not names or own == names:
+        return samples
+    if strange := [name for name in own if name not in names]:
+        raise NacreError(f"the samples have the label {strange[0]!r} that the data have not; give labels of the data.")
+    # Samples of some classes only were numbered without the others.
+    renamed = copy(samples)
+    renamed.y = torch.tensor([names.index(name) for name in own])[samples.y.cpu()]
+    return renamed
+
+
+def numbered_like(samples: Data, data: Data) -> Data:
+    """A table of samples with the data's columns in their order and its numbers of categories; others as they are.
+
+    Raises:
+        NacreError: Columns or categories are others.
+    """
+    own, spec = samples.spec, data.spec
+    if not own.columns or not spec.columns:
+        return samples
+    if set(own.columns) != set(spec.columns):
+        strange = ", ".join(sorted(set(own.columns) ^ set(spec.columns)))
+        raise NacreError(f"samples and data do not share the columns {strange}; give samples the data's own columns.")
+    order = [own.columns.index(column) for column in spec.columns]
+    none = ((),) * len(order)
+    categories = tuple((own.categories or none)[i] for i in order)
+    for column, names, known in zip(spec.columns, categories, spec.categories or none, strict=True):
+        if bool(names) != bool(known):
+            holds, kind = ("categories", "numbers") if names else ("numbers", "categories")
+            raise NacreError(
+                f"the samples' column {column!r} holds {holds} where the data have {kind}; make it {kind}."
+            )
+        if strange := set(names) - set(known):
+            raise NacreError(
+                f"the samples' column {column!r} holds {min(strange)!r}, which the data have not; remove it."
+            )
+    renumbered = copy(samples)
+    x = samples.x[:, order].numpy()
+    reference = Part(x, columns=spec.columns, categories=spec.categories)
+    renumbered.x = torch.from_numpy(aligned(Part(x, columns=spec.columns, categories=categories), reference).x)
+    renumbered.spec = replace(own, columns=spec.columns, categories=spec.categories)
+    return renumbered

@@ -26,9 +26,9 @@ class BigGAN(GAN):
 
     D(x, y) = w . phi(x) + b + <e(y), phi(x)>; in G every block's norm is scaled and shifted by linear maps of the
     class's embedding, which all blocks share, and of a chunk of z. Discriminator: E[max(0, 1 - D(x, y))] +
-    E[max(0, 1 + D(G(z, y), y))]. Generator: -E[D(G(z, y), y)] + beta |W W' * (1 - I)|_F^2 over its layers. Every
-    weight of both is divided by its largest singular value. Truncating z (`nacre sample --truncation`) trades variety
-    for quality.
+    E[max(0, 1 + D(G(z, y), y))]. Generator: -E[D(G(z, y), y)] + beta |W W' * (1 - I)|_F^2 over its layers. Every weight
+    of both but the shared embedding is divided by its largest singular value. Truncating z (`nacre sample
+    --truncation`) trades variety for quality.
 
     Algorithm: appendices B and C; the averaged generator's batch statistics are taken anew after training.
 

@@ -179,6 +179,6 @@ class InfoGAN(GAN):
         if i >= len(self.categories):
             return value.expand(n)[:, None]
         k = self.categories[i]
-        if value.numel() and not 0 <= int(value.min()) <= int(value.max()) < k:
-            raise NacreError(f"c{i + 1} must lie between 0 and {k - 1}.")
+        if value.numel() and not (0 <= value.min() and value.max() < k and (value == value.long()).all()):
+            raise NacreError(f"c{i + 1} must be whole and lie between 0 and {k - 1}.")
         return one_hot(value.long().expand(n), k)
