@@ -46,6 +46,13 @@ def test_the_variances_of_a_categorical_unit_are_added():
     assert variance_of_units(codes, 2).tolist() == [1.0, 0.0]
 
 
+def test_the_units_of_a_prior_that_does_not_factorise_are_counted_all_the_same(digits):
+    model = nacre.create("vamp-vae", digits.spec, latent=3, pseudo_inputs=5)
+    report = evaluate(model, digits, ["elbo"])
+    assert report.get("active_units").unit == "of 3"
+    assert "by_unit" not in report.get("rate").details
+
+
 def test_it_is_the_mean_of_the_models_own_score(vae, digits):
     report = evaluate(vae, digits, ["elbo"])
     x = digits.sibling("test").examples().x

@@ -30,7 +30,8 @@ def measure(context: Context) -> list[Result]:
     """The ELBO, and where the model gives its terms: distortion, rate and active units.
 
     ELBO = -distortion - rate, with the distortion E[-log p(x|z)] by one draw of z and the rate KL(q(z|x) || p(z)) in
-    closed form. A unit of z is active where the mean of q(z|x) varies over the data by more than 0.01.
+    closed form, or by that draw where the prior does not factorise. A unit of z is active where the mean of q(z|x)
+    varies over the data by more than 0.01.
 
     Reference:
         Alemi et al. Fixing a broken ELBO. 2018. Burda, Grosse, Salakhutdinov. Importance weighted autoencoders. 2016.
@@ -42,11 +43,13 @@ def measure(context: Context) -> list[Result]:
     terms = model.bound_terms(x, seed=context.seed).cpu().double()
     distortion, divergence = terms[:, 0], terms[:, 1:]
     rate = divergence.sum(1)
-    variances = variance_of_units(model.encode(x, seed=context.seed).cpu(), divergence.shape[1])
+    units = getattr(getattr(model, "latents", None), "units", divergence.shape[1])
+    variances = variance_of_units(model.encode(x, seed=context.seed).cpu(), units)
+    by_unit = {"by_unit": divergence.mean(0).tolist()} if divergence.shape[1] == units else {}
     return [
         of_values(context, "elbo", -distortion - rate, "higher", "1 draw each", **bits(model, distortion + rate)),
         of_values(context, "distortion", distortion, "", "-log p(x|z), 1 draw each"),
-        of_values(context, "rate", rate, "", "KL(q(z|x) || p(z))", by_unit=divergence.mean(0).tolist()),
+        of_values(context, "rate", rate, "", "KL(q(z|x) || p(z))", **by_unit),
         Result(
             "active_units",
             float((variances > ACTIVE).sum()),
