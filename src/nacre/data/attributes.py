@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate, pad
 
 from nacre.errors import unknown
 
 EPSILON = 1e-6
+MAGNIFIED = 2
 
 
 def ink(x: Tensor) -> Tensor:
@@ -18,14 +20,22 @@ def ink(x: Tensor) -> Tensor:
 def thickness(x: Tensor) -> Tensor:
     """The width of strokes in pixels, 2 area / boundary: (n, c, h, w) -> (n,).
 
-    A stroke of width w and length L has the area w L, the sum of its values, and a boundary of 2 L, their total
-    variation. The gradient is taken between the centres of 2 x 2 pixels, which treats all directions much alike.
+    A stroke of width w and length L has the area w L and a boundary of 2 L. The stroke is what exceeds half of the
+    image's largest value, after bilinear magnification to twice the size, so that neither soft edges nor faint ink
+    count as width. The boundary is the total variation, by gradients between the centres of 2 x 2 pixels, which treat
+    all directions much alike.
+
+    Reference:
+        Castro et al. Morpho-MNIST: quantitative assessment and diagnostics for representation learning. 2019, whose
+        measurements also begin by magnifying and thresholding.
     """
-    grey = torch.nn.functional.pad(x.mean(1), (1, 1, 1, 1))
-    across = (grey[:, :, 1:] - grey[:, :, :-1]).unfold(1, 2, 1).mean(-1)
-    down = (grey[:, 1:] - grey[:, :-1]).unfold(2, 2, 1).mean(-1)
-    boundary = (across.square() + down.square()).sqrt().flatten(1).sum(1)
-    return 2 * grey.flatten(1).sum(1) / boundary.clamp(min=EPSILON)
+    grey = pad(x.mean(1, keepdim=True), (1, 1, 1, 1))
+    fine = interpolate(grey, scale_factor=MAGNIFIED, mode="bilinear")[:, 0]
+    inside = (fine > grey.amax((1, 2, 3)).clamp(min=EPSILON)[:, None, None] / 2).to(x.dtype)
+    rising = inside[:, 1:, 1:] - inside[:, :-1, :-1]
+    falling = inside[:, 1:, :-1] - inside[:, :-1, 1:]
+    boundary = ((rising.square() + falling.square()) / 2).sqrt().flatten(1).sum(1)
+    return 2 * inside.flatten(1).sum(1) / boundary.clamp(min=EPSILON) / MAGNIFIED
 
 
 def slant(x: Tensor) -> Tensor:
@@ -47,7 +57,7 @@ def slant(x: Tensor) -> Tensor:
 MEASURES: dict[str, Callable[[Tensor], Tensor]] = {"ink": ink, "slant": slant, "thickness": thickness}
 
 
-def measure(x: Tensor, names: Sequence[str], at_once: int = 5_000) -> Tensor:
+def measure(x: Tensor, names: Sequence[str], at_once: int = 500) -> Tensor:
     """The attributes of images by name, float32 (n, attributes).
 
     Args:

@@ -126,7 +126,7 @@ class Layered(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """H, shape (n, *shape)."""
-        values, gate, behind = self.layers(z)
+        values, gate, behind = (layer.float() for layer in self.layers(z))  # in bf16, 1 - EDGE is 1
         # The edges keep the logarithm finite where all layers are certain.
         mixed = (gate * values + (1 - gate) * behind) * (1 - 2 * EDGE) + EDGE
         return torch.logit(mixed) / self.scale
