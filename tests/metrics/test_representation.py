@@ -254,7 +254,7 @@ def test_pca_keeps_the_variance(digits):
 
 def test_finetuning_is_held_against_random_weights(vae, digits, monkeypatch):
     monkeypatch.setattr("nacre.metrics.finetune.STEPS", 200)
-    monkeypatch.setattr(labelled, "DRAWS", 2)
+    monkeypatch.setattr("nacre.metrics.finetune.DRAWS", {100: 2})
     before = copy.deepcopy(vae.state_dict())
     report = nacre.evaluate(vae, digits, ["finetune"], n=300)
     assert [result.name for result in report] == ["finetune_100", "finetune_all"]
@@ -264,6 +264,16 @@ def test_finetuning_is_held_against_random_weights(vae, digits, monkeypatch):
     assert set(result.references) == {"random weights"}
     assert result.references["random weights"] != result.value
     assert nacre.evaluate(vae, digits, ["finetune"], n=300) == report
+
+
+def test_the_numbers_of_labels_can_be_chosen(vae, digits):
+    report = nacre.evaluate(vae, digits, ["representation"], labels=[20, 1_200, 5_000])
+    probes = [result for result in report if result.name.startswith("probe")]
+    assert [result.name for result in probes] == ["probe_20", "probe_1200", "probe_all"]  # there are 1,437 in all
+    assert [len(result.details["draws"]) for result in probes] == [5, 1, 1]
+    assert all(set(result.references) == {"pixels", "PCA", "k-means"} for result in probes)
+    with pytest.raises(NacreError, match="give numbers of examples, or 0 for all"):
+        nacre.evaluate(vae, digits, ["representation"], labels=[-1])
 
 
 def test_what_cannot_be_judged_is_refused(vae, rbm, digits):
@@ -282,6 +292,7 @@ def test_what_cannot_be_judged_is_refused(vae, rbm, digits):
 
 def test_all_labels_are_all_training_examples(vae, digits):
     task = Task.of(Context(vae, digits))
-    assert {name: len(draws) for name, draws in task.draws.items()} == {"100": 5, "1000": 5, "all": 1}
-    assert sorted(task.draws["all"][0].tolist()) == list(range(1437))
+    drawn = task.draws(labelled.DRAWS)
+    assert {name: len(draws) for name, draws in drawn.items()} == {"100": 5, "1000": 5, "all": 1}
+    assert sorted(drawn["all"][0].tolist()) == list(range(1437))
     assert representation.CHEAP is False

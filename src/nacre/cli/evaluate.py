@@ -28,6 +28,7 @@ def run(
     seed: int = 0,
     features: Literal["data", "pixels", "pca", "inception"] = "data",
     draws: int = 100,
+    labels: tuple[int, ...] = (),
     json: bool = False,
 ) -> None:
     """Judge a run, or samples of any origin, on held-out data: one table of numbers, each with how it was measured.
@@ -43,9 +44,10 @@ def run(
         seed: Draws the examples and the samples.
         features: What samples are compared in: those of a network trained on the data, pixels, pca or inception.
         draws: Draws of the latent per example for likelihoods.
+        labels: How many labels representations are judged with, 0 for all; 100, 1,000 and all by default.
         json: Print JSON.
     """
-    report = judge(run, data, metrics, n=n, seed=seed, features=features, draws=draws)
+    report = judge(run, data, metrics, n=n, seed=seed, features=features, draws=draws, labels=labels)
     if json:
         print(report.to_json())
     else:
@@ -59,7 +61,7 @@ def judge(run: str, data: str = "", metrics: Sequence[str] = (), **options: Any)
         run: A run folder, a folder of `save_pretrained`, or samples.
         data: What to judge by; "" is the run's own.
         metrics: Their names; all that apply by default.
-        options: `n`, `seed`, `features` and `draws` of `nacre.metrics.evaluate`.
+        options: `n`, `seed`, `features`, `draws` and `labels` of `nacre.metrics.evaluate`.
 
     Raises:
         NacreError: Samples were given without data, or a metric does not apply.

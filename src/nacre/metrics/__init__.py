@@ -94,6 +94,7 @@ def evaluate(
     quick: bool = False,
     features: str = "data",
     draws: int = 100,
+    labels: Sequence[int] = (),
     pictures: str | Path | None = None,
 ) -> Report:
     """Judge a model, or samples of one, by held-out data.
@@ -109,6 +110,7 @@ def evaluate(
         features: What samples are compared in: "data" (a network trained on these data), "pixels", "pca" or
             "inception".
         draws: Draws of the latent per example for likelihoods, 1 or more.
+        labels: How many labels representations are judged with, 0 for all; 100, 1,000 and all by default.
         pictures: A folder for the pictures that metrics draw.
 
     Raises:
@@ -116,9 +118,8 @@ def evaluate(
     """
     modules = [find(name) for name in (names() if metrics is None else metrics)]
     source = load_data(data)
-    context = Context(
-        subject(model, source), source, n, seed, quick, features, draws, Path(pictures) if pictures else None
-    )
+    folder = Path(pictures) if pictures else None
+    context = Context(subject(model, source), source, n, seed, quick, features, draws, tuple(labels), folder)
     report = Report()
     for module in modules:
         if metrics is None and (getattr(module, "ON_REQUEST", False) or (quick and not module.CHEAP)):

@@ -36,6 +36,7 @@ class Context:
         quick: Whether to spend little, as during training.
         features: The extractor: "data", "pixels", "pca" or "inception"; see `nacre.metrics.features`.
         draws: Draws of the latent per example for likelihoods, 1 or more.
+        labels: How many labels representations are judged with, 0 for all; none leaves it to the metric.
         pictures: A folder for the pictures that metrics draw, made when needed; without one none are drawn.
     """
 
@@ -46,6 +47,7 @@ class Context:
     quick: bool = False
     features: str = "data"
     draws: int = 100
+    labels: tuple[int, ...] = ()
     pictures: Any = None
     extractors: dict[str, "Extractor"] = field(default_factory=dict, repr=False)
 
@@ -54,6 +56,8 @@ class Context:
             raise NacreError(f"n is {self.n}; evaluate on at least 2 examples.")
         if self.draws < 1:
             raise NacreError(f"draws is {self.draws}; it must be at least 1.")
+        if any(count < 0 for count in self.labels):
+            raise NacreError(f"labels are {self.labels}; give numbers of examples, or 0 for all.")
         if self.data.spec.shape != self.model.spec.shape:
             raise NacreError(
                 f"the data have shape {self.data.spec.shape} but the model was made for {self.model.spec.shape}; "

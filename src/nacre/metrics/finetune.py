@@ -1,5 +1,7 @@
 """How much a classifier gains from a model's encoder when all layers learn on."""
 
+from typing import Any
+
 from torch import Tensor
 
 from nacre.classifier import transfer
@@ -12,8 +14,10 @@ from nacre.model import Model, seeded
 
 CHEAP = False
 ON_REQUEST = True
-STEPS = 500
-FROZEN = 0.3
+DRAWS = {100: 10, 1_000: 5, 10_000: 2}
+STEPS, PER = 500, 100
+FROZEN, DROP = 0.3, 0.5
+HEAD_LR, ENCODER_LR = 3e-3, 3e-4
 
 
 def obstacle(context: Context) -> str:
@@ -26,8 +30,10 @@ def obstacle(context: Context) -> str:
 def measure(context: Context) -> list[Result]:
     """Test accuracies `finetune_100`, `finetune_1000` and `finetune_all`, beside the same network from random weights.
 
-    A linear head on the encoder learns alone for 3 steps of 10, then all layers with it; the model itself is left as
-    it is. The reference is an untrained model of the same configuration, trained in the same way.
+    A linear head on the encoder learns alone for 3 steps of 10, then all layers with it, the encoder at a tenth of the
+    head's rate; half of the code is left out in every step. There are 500 sqrt(labels / 100) steps on batches of 100.
+    The model itself is left as it is. The reference is an untrained model of the same configuration whose layers all
+    learn at the head's rate from the first step. 100 labels are drawn ten times, 1,000 five times, 10,000 twice.
 
     Reference:
         Hinton, Salakhutdinov. Reducing the dimensionality of data with neural networks. 2006.
@@ -38,15 +44,17 @@ def measure(context: Context) -> list[Result]:
         untrained.begin(context.train.to(model.device))
     shown = Data(task.x, task.y, spec=context.train.spec)
 
-    def accuracies(start: Model) -> dict[str, list[float]]:
+    def accuracies(start: Model, frozen: float, **rates: Any) -> dict[str, list[float]]:
         def predict(index: Tensor, seed: int) -> Tensor:
-            steps = {"steps": STEPS, "frozen": FROZEN, "seed": seed}
+            steps = round(STEPS * (len(index) / PER) ** 0.5)
             with seeded(seed), distributed.alone():
-                classifier = transfer(start, shown.subset(index), **steps)
+                classifier = transfer(
+                    start, shown.subset(index), steps=steps, frozen=frozen, drop=DROP, seed=seed, lr=HEAD_LR, **rates
+                )
             return classifier.classify(task.test_x).argmax(1).cpu()
 
-        return task.accuracies(predict)
+        return task.accuracies(predict, DRAWS)
 
-    own, random = accuracies(model), accuracies(untrained)
-    method = f"{STEPS} steps, the encoder frozen for {FROZEN:.0%} of them"
+    own, random = accuracies(model, FROZEN, player_lr={"trunk": ENCODER_LR}), accuracies(untrained, 0.0)
+    method = f"{STEPS} sqrt(labels / {PER}) steps, the encoder frozen for {FROZEN:.0%} of them"
     return task.results("finetune", context, own, {"random weights": random}, "the encoder", method)

@@ -1,6 +1,6 @@
 """The task that representations are judged by: few labelled training examples, held-out test examples."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,8 @@ from nacre.metrics.intervals import of_mean, of_share
 from nacre.metrics.probes import draw
 from nacre.metrics.result import Result
 
-COUNTS = (100, 1_000)
-DRAWS = 5
+COUNTS = (100, 1_000, 0)
+DRAWS = {1_000: 5}
 
 
 def label_obstacle(context: Context) -> str:
@@ -37,6 +37,7 @@ class Task:
         test_y: Their labels (m,).
         classes: The number of classes.
         whole: How many training examples there are, n or more.
+        counts: How many labels are shown, 0 for all.
     """
 
     x: Tensor
@@ -45,6 +46,7 @@ class Task:
     test_y: Tensor
     classes: int
     whole: int
+    counts: tuple[int, ...]
 
     @classmethod
     def of(cls, context: Context) -> "Task":
@@ -52,26 +54,36 @@ class Task:
         train = context.train.examples(context.n, context.seed)
         return cls(
             train.x.cpu(), train.y.cpu(), context.real.x, context.real.y,
-            len(context.train.spec.classes), len(context.train),
+            len(context.train.spec.classes), len(context.train), context.labels or COUNTS,
         )  # fmt: skip
 
-    @property
-    def draws(self) -> dict[str, list[Tensor]]:
-        """The indices of the labelled examples, by name: five draws of 100 and of 1,000 labels, and all once."""
-        few = {
-            str(count): [draw(self.y, count, seed) for seed in range(DRAWS)] for count in COUNTS if count < len(self.y)
-        }
-        return {**few, "all": [torch.randperm(len(self.y), generator=torch.Generator().manual_seed(0))]}
+    def draws(self, several: Mapping[int, int]) -> dict[str, list[Tensor]]:
+        """The indices of the labelled examples, by name: several draws of few labels, and all once.
 
-    def accuracies(self, predict: Callable[[Tensor, int], Tensor]) -> dict[str, list[float]]:
+        Args:
+            several: How many draws for up to so many labels; for more than any of them there is one.
+        """
+        found = {}
+        for count in self.counts:
+            if 0 < count < len(self.y):
+                draws = next((n for most, n in sorted(several.items()) if count <= most), 1)
+                found[str(count)] = [draw(self.y, count, seed) for seed in range(draws)]
+            else:
+                found["all"] = [torch.randperm(len(self.y), generator=torch.Generator().manual_seed(0))]
+        return found
+
+    def accuracies(
+        self, predict: Callable[[Tensor, int], Tensor], several: Mapping[int, int] | None = None
+    ) -> dict[str, list[float]]:
         """The test accuracy of every draw.
 
         Args:
             predict: Maps the indices of the labelled examples and the draw's seed to labels of the test examples.
+            several: As for `draws`; by default five of up to 1,000 labels.
         """
         return {
             name: [float((predict(index, seed) == self.test_y).double().mean()) for seed, index in enumerate(draws)]
-            for name, draws in self.draws.items()
+            for name, draws in self.draws(several or DRAWS).items()
         }
 
     def results(

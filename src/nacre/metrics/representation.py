@@ -52,6 +52,7 @@ def judged(context: Context, kinds: Sequence[str]) -> list[Result]:
             key = {
                 "baseline": name, "recipe": recipe, "kind": kind, "train": context.train.fingerprint,
                 "held": context.held.fingerprint, "n": context.n, "seed": context.seed, "revision": REVISION,
+                "labels": list(task.counts),
             }  # fmt: skip
             references[name] = remembered(
                 key, lambda make=make, kind=kind: accuracies(kind, task, make(task.x, task.test_x))
