@@ -40,4 +40,5 @@ def own_data(run: str, source: str = "") -> "Data":
         label=recorded.get("label", ""),
         columns=recorded.get("columns", ()),
         limit=recorded.get("limit", 0),
+        soften=recorded.get("soften", 0.0),
     )

@@ -74,6 +74,7 @@ def runner(model: "type[Model]") -> Callable[..., None]:
         inspect.Parameter("label", keyword, default="", annotation=str),
         inspect.Parameter("columns", keyword, default=(), annotation=tuple[str, ...]),
         inspect.Parameter("limit", keyword, default=0, annotation=int),
+        inspect.Parameter("soften", keyword, default=0.0, annotation=float),
     ]
 
     from nacre.data.sources import load_data
@@ -88,14 +89,16 @@ def runner(model: "type[Model]") -> Callable[..., None]:
         label: str,
         columns: tuple[str, ...],
         limit: int,
+        soften: float,
         **flags: Any,
     ) -> None:
         names = {parameter.name for parameter in hparams}
         chosen = {name: value for name, value in flags.items() if name in names}
         training = Training(**{name: value for name, value in flags.items() if name not in names})
         source = functools.partial(
-            load_data, data, size=size, attributes=attributes, label=label, limit=limit, columns=columns
-        )
+            load_data, data,
+            size=size, attributes=attributes, label=label, limit=limit, columns=columns, soften=soften,
+        )  # fmt: skip
         train(model, source, chosen, training, out, resume, dry_run)
 
     run.__signature__ = inspect.Signature([own[0], *hparams, *options, *own[1:]])  # pyright: ignore[reportFunctionMemberAccess]
@@ -120,6 +123,7 @@ def docstring(model: "type[Model]") -> str:
         "columns": "Keep only these columns of a table; `categories` keeps all columns of categories.",
         "label": "The column of a table that holds the labels, where it has no telling name.",
         "limit": "Keep only so many training examples, drawn by seed 0.",
+        "soften": "How far batches of binary images are drawn anew, given each pixel's neighbours, in [0, 1].",
         "attributes": "Measure these of every image, as conditions for a conditional model: ink slant thickness.",
     }
     lines = "\n".join(f"    {name}: {text}" for name, text in texts.items() if name != "spec")

@@ -69,7 +69,7 @@ class Data:
         self.x, self.y, self.a, self.spec, self.unit = x, y, a, spec, unit
         self.name, self.split, self.splits, self.density, self.notes = name, split, splits, density, notes
         self.size, self.reload, self.label, self.columns = size, reload, label, columns
-        self.limit = 0
+        self.limit, self.soften = 0, 0.0
         self.siblings: dict[str, Data] = {}
 
     def __len__(self) -> int:
@@ -131,11 +131,13 @@ class Data:
 
         Never the first n rows, since a set may be sorted by class.
         """
+        return self.batch(self.choice(n, seed))
+
+    def choice(self, n: int | None = None, seed: int = 0) -> Tensor:
+        """The index that `examples` takes, int64 on the data's device."""
         if n is None or n >= len(self):
-            index = torch.arange(len(self))
-        else:
-            index = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:n]
-        return self.batch(index.to(self.device))
+            return torch.arange(len(self), device=self.device)
+        return torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:n].to(self.device)
 
     def to(self, device: torch.device | str) -> "Data":
         """The same data on another device."""

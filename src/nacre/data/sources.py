@@ -30,6 +30,7 @@ from nacre.data.parts import (
     with_label,
 )
 from nacre.data.published import PUBLISHED
+from nacre.data.soften import softened
 from nacre.errors import NacreError, unknown
 
 Parts = dict[str, Callable[[], Part]]
@@ -47,6 +48,7 @@ def load_data(
     label: str = "",
     limit: int = 0,
     columns: Sequence[str] = (),
+    soften: float = 0.0,
 ) -> Data:
     """Data from a name, a path, an array or a Hugging Face id.
 
@@ -68,6 +70,7 @@ def load_data(
         attributes: Measure these of every image, as conditions for models: "ink", "slant", "thickness".
         limit: Keep only so many training examples, drawn by `seed`, to see what few data do; 0 keeps all.
         columns: Keep only these columns of a table beside the labels; "categories" keeps all columns of categories.
+        soften: How far every training batch of binary images is drawn anew, given each pixel's neighbours, in [0, 1].
 
     Raises:
         NacreError: If the source is unknown, missing, empty, damaged, mixed in size or not finite.
@@ -116,6 +119,7 @@ def load_data(
             label=label,
             limit=limit,
             columns=columns,
+            soften=soften,
         ),
     }
     if not isinstance(part.x, EncodedImages):
@@ -126,6 +130,7 @@ def load_data(
     else:
         data = LazyData(part.x, **options)
     data = limited(data, limit, seed)
+    data = softened(data, soften) if soften else data
     return _measured(data, tuple(attributes)) if attributes else data
 
 

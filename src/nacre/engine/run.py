@@ -68,7 +68,8 @@ class RunFolder:
                             **({"attributes": d.spec.attributes} if d.spec.attributes else {}),
                             **({"label": d.label} if d.label else {}),
                             **({"columns": d.columns} if d.columns else {}),
-                            **({"limit": d.limit} if d.limit else {})}
+                            **({"limit": d.limit} if d.limit else {}),
+                            **({"soften": d.soften} if d.soften else {})}
                      for name, d in streams.items()},
             "seed": training.seed,
             "versions": {"nacre": __version__, "torch": torch.__version__, "python": platform.python_version()},
@@ -167,7 +168,9 @@ class RunFolder:
         data = config["data"]["data"]
         source = data["name"] + (f":{data['split']}" if data["split"] != "train" else "")
         flags += [("size", data["size"])] if data["size"] else []
-        flags += [(name, data[name]) for name in ("attributes", "label", "columns", "limit") if data.get(name)]
+        flags += [
+            (name, data[name]) for name in ("attributes", "label", "columns", "limit", "soften") if data.get(name)
+        ]
         words = ["nacre train", config["model"], shlex.quote(source) if source else "DATA"]
         return " ".join([*words, *(flag(k, v) for k, v in flags)])
 
