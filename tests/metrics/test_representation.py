@@ -257,7 +257,12 @@ def test_finetuning_is_held_against_random_weights(vae, digits, monkeypatch):
     monkeypatch.setattr("nacre.metrics.finetune.DRAWS", {100: 2})
     before = copy.deepcopy(vae.state_dict())
     report = nacre.evaluate(vae, digits, ["finetune"], n=300)
-    assert [result.name for result in report] == ["finetune_100", "finetune_all"]
+    accuracies = ["finetune_100", "finetune_all"]
+    assert [result.name for result in report] == [*accuracies, "finetune_gain_100", "finetune_gain_all"]
+    for name in accuracies:
+        ahead = report.get(name).value - report.get(name).references["random weights"]
+        assert report.get(name.replace("tune", "tune_gain")).value == pytest.approx(ahead, abs=1e-6)
+    assert report.get("finetune_gain_100").interval and not report.get("finetune_gain_all").interval
     assert all(torch.equal(before[name], value) for name, value in vae.state_dict().items())
     result = report.get("finetune_all")
     assert 0.5 < result.value <= 1

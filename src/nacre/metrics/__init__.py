@@ -47,6 +47,7 @@ METRIC_OF = {
         "contraction": ["jacobian_norm"],
         "density_coverage": ["density", "coverage"],
         "elbo": ["distortion", "rate", "active_units"],
+        "finetune": ["finetune_gain"],
         "log_likelihood": ["ais_gap"],
         "memorisation": ["memorised"],
         "modes": ["high_quality", "mode_divergence", "mode_width"],

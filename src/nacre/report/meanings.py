@@ -45,6 +45,7 @@ HEADINGS: dict[str, dict[str, str]] = {
         "knn": "How much of the labels nearest neighbours read from the codes.",
         "svm": "How well a linear support vector machine classifies by the codes.",
         "finetune": "How well a classifier does that begins at the model's encoder.",
+        "finetune_gain": "How much better such a classifier is than one that begins at random weights.",
         "clusters": "The share of the examples whose class a code that saw no labels tells.",
         "reconstruction": "How well held-out examples come back from their codes.",
         "pca_ratio": "The reconstruction error over that of principal components.",
@@ -67,8 +68,8 @@ OTHER = "Other numbers"
 
 
 def place(name: str) -> tuple[str, str]:
-    """The heading of a result and its meaning: of its own name, or of what comes before the first underscore."""
-    for key in (name, name.partition("_")[0]):
+    """The heading of a result and its meaning: of its name, or of what comes before its last or first underscore."""
+    for key in (name, name.rpartition("_")[0], name.partition("_")[0]):
         for heading, meanings in HEADINGS.items():
             if key in meanings:
                 return heading, meanings[key]
