@@ -21,7 +21,8 @@ def test_a_linear_gaussian_model_tells_what_its_channel_can_carry(linear_gaussia
     assert information.details["from_below"] == pytest.approx(information.value, abs=0.08)
     assert information.details["most_from_below"] == pytest.approx(math.log(1000))
     mmd = found.get("prior_mmd")
-    assert 0.3 < mmd.value / mmd.references["two prior batches"] < 3
+    assert 0.5 < mmd.value / mmd.references["two prior batches"] < 1.7
+    assert mmd.references["two prior batches"] == pytest.approx((2 * (1 - 0.5) / 1000) ** 0.5, rel=0.3)
 
 
 def test_the_bounds_enclose_the_truth_where_the_aggregate_is_not_normal():

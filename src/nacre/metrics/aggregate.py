@@ -47,7 +47,7 @@ def measure(context: Context) -> list[Result]:
     upper = information_above(mean, logvar)
     lower = information_below(z, mean, logvar)
     n = len(z)
-    floor = squared_mmd(*priors)
+    floor = squared_mmd(*priors) ** 0.5
     return [
         Result(
             "mutual_information",
@@ -60,8 +60,8 @@ def measure(context: Context) -> list[Result]:
         ),
         Result(
             "prior_mmd",
-            squared_mmd(z[:few], priors[0]),
-            "squared discrepancy",
+            squared_mmd(z[:few], priors[0]) ** 0.5,
+            "discrepancy",
             "lower",
             context.protocol(
                 f"kernel exp(-|a - b|^2 / 2d), {few:,} draws of q(z) and of the prior, biased", n_real=few
@@ -116,4 +116,4 @@ def squared_mmd(x: Tensor, y: Tensor) -> float:
     within_x, within_y, across = (
         torch.cdist(a, b).square().div(-2 * x.shape[1]).exp().mean() for a, b in ((x, x), (y, y), (x, y))
     )
-    return float(within_x + within_y - 2 * across)
+    return max(float(within_x + within_y - 2 * across), 0.0)
