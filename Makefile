@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNS ?= runs/demo
 DEMO := $(BIN)/nacre
 
-.PHONY: install demo test lint types unit wheel bench clean
+.PHONY: install demo gallery test lint types unit wheel bench clean
 
 install: $(VENV)/.installed
 
@@ -24,6 +24,10 @@ demo: install
 	$(DEMO) train wgan-gp digits --latent 32 --hidden 256 256 --lr 3e-4 --steps 4000 --eval-every 500 --out $(RUNS)/wgan-gp
 	$(DEMO) train rbm digits --hidden 400 --k 2 --lr 0.05 --steps 12000 --eval-every 2000 --out $(RUNS)/rbm
 	$(DEMO) compare $(RUNS)/vae $(RUNS)/wgan-gp $(RUNS)/rbm --html $(RUNS)/report.html
+
+# One picture of every model for docs/gallery.md: half an hour. NACRE_DATA names the folder with MNIST and adult.
+gallery: install
+	bash docs/gallery.sh
 
 test: lint types unit wheel
 

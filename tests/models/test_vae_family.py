@@ -166,6 +166,18 @@ def test_two_layers_combine_their_evidence_by_precision():
     assert torch.allclose(variance, logvar.double().exp(), atol=1e-4)
 
 
+def test_a_ladder_whose_variances_vanish_stays_finite():
+    """While the KL has no weight yet, log-variances may fall below what the exponential of their negative can hold."""
+    ladder = LadderVAE(Spec.image(1, 4, 4), latent=2, top=1, hidden=(8,))
+    h = torch.tensor([[1.0, 2.0, -300.0, 0.5, 0.0, 0.0]])  # means and log-variances of z1, then of z2
+    mean, logvar, prior_mean, prior_logvar = ladder.lower(h, torch.zeros(1, 1))
+    assert mean[0, 0] == 1 and logvar[0, 0] == -300
+    weight = (-h[0, 3]).exp() / ((-h[0, 3]).exp() + (-prior_logvar[0, 1]).exp())
+    assert mean[0, 1] == pytest.approx(float(weight * 2 + (1 - weight) * prior_mean[0, 1]), rel=1e-5)
+    wanted = -((-h[0, 3]).exp() + (-prior_logvar[0, 1]).exp()).log()
+    assert logvar[0, 1] == pytest.approx(float(wanted), rel=1e-5)
+
+
 def test_the_ladders_bound_holds_and_tightens():
     torch.manual_seed(0)
     model = LadderVAE(TABLE, latent=2, top=1, hidden=(8, 8), kl_warmup=0.0)

@@ -108,10 +108,9 @@ class LadderVAE(VAE):
         """Mean and log-variance of q(z1|x, z2) and of p(z1|z2), each (n, latent)."""
         mean_x, logvar_x = h[:, : 2 * self.latent].chunk(2, dim=1)
         prior_mean, prior_logvar = self.upper_decoder(z2).chunk(2, dim=1)
-        precision_x, precision_p = (-logvar_x).exp(), (-prior_logvar).exp()
-        precision = precision_x + precision_p
-        mean = (mean_x * precision_x + prior_mean * precision_p) / precision
-        return mean, -precision.log(), prior_mean, prior_logvar
+        # by logarithms, since precisions themselves overflow while a small weight of the KL lets variances vanish
+        mean = torch.lerp(prior_mean, mean_x, (prior_logvar - logvar_x).sigmoid())
+        return mean, -torch.logaddexp(-logvar_x, -prior_logvar), prior_mean, prior_logvar
 
     def features(self, x: Tensor) -> Tensor:
         """The mean of q(z1|x, z2) at the mean of z2, differentiable: (n, *shape) -> (n, latent)."""
