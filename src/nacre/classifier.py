@@ -157,8 +157,7 @@ def transfer(
     source: Data = load_data(data)
     if source.y is None:
         raise NacreError("transfer needs labelled data; these have no labels.")
-    if source.spec.shape != model.spec.shape:
-        raise NacreError(f"the data have shape {source.spec.shape}; this model takes {model.spec.shape}.")
+    _check_shape(model, source)
     if labels is not None:
         source = source.subset(balanced(source.y, len(source.spec.classes), labels, seed))
     usual = {"steps": 2_000, "batch_size": min(100, len(source)), "progress": False}
@@ -166,6 +165,11 @@ def transfer(
     with seeded(seed):
         classifier = Classifier(source.spec, Code(lower), frozen, hidden, drop)
     return classifier.fit(source, seed=seed, **{**usual, **options})
+
+
+def _check_shape(model: Model, data: Data) -> None:
+    if data.spec.shape != model.spec.shape:
+        raise NacreError(f"the data have shape {data.spec.shape}; this model takes {model.spec.shape}.")
 
 
 def lowest(model: Model, layers: int) -> Model:
@@ -275,6 +279,7 @@ def few_labels(
     source, judge = load_data(data), load_data(test)
     if judge.y is None:
         raise NacreError("transfer is judged on labelled data; the test data have no labels.")
+    _check_shape(model, source)
     found = []
     for number in range(seed, seed + draws):
         with seeded(number):

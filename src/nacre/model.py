@@ -248,8 +248,9 @@ class Model(nn.Module):
             raise NacreError(f"the examples have shape {tuple(tensor.shape)}; this model takes ({wanted}).")
         if bytes_ and self.spec.kind == "image" and not self.spec.binary:
             tensor = tensor / 255
-        if self.spec.bounded and len(tensor) and not (0 <= float(tensor.min()) and float(tensor.max()) <= 1):
-            low, high = float(tensor.min()), float(tensor.max())
+        known = tensor[~tensor.isnan()] if self.mixed else tensor
+        if self.spec.bounded and len(known) and not (0 <= float(known.min()) and float(known.max()) <= 1):
+            low, high = float(known.min()), float(known.max())
             raise NacreError(
                 f"the values lie in [{low:g}, {high:g}] but this model was made for [0, 1]; "
                 f"scale them as the training data were."

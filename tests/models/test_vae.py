@@ -222,9 +222,11 @@ def test_infovae_weighs_its_two_parts():
     ("options", "message"),
     [
         ({"distribution": "categorical", "regulariser": "js"}, "needs normal latents"),
-        ({"temperature": (0.0, 1.0), "distribution": "bernoulli"}, "must be positive"),
+        ({"temperature": (0.0, 1.0), "distribution": "bernoulli"}, "two positive numbers"),
         ({"skew": 1.5}, "skew is"),
         ({"info": 2.0}, "at most 1"),
+        ({"regulariser": "mmd", "info": 0.0, "mmd": 0.5}, "the discrepancy would grow"),
+        ({"regulariser": "js", "free_bits": 0.1}, "free_bits are those of the kl"),
         ({"likelihood": "discretised-logistic"}, r"needs values in \[0, 1\]"),
     ],
 )

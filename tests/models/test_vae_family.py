@@ -226,3 +226,11 @@ def test_vq_scores_are_a_bound_on_the_enumerated_likelihood():
     exact = torch.logsumexp(log_p + model.prior.log_prob(every), 1)
     scores = model.score_samples(x)
     assert (scores <= exact + 1e-5).all() and (scores > exact - 50).all()
+
+
+def test_a_vq_vae_with_its_defaults_uses_many_entries():
+    digits = nacre.load_data("digits")
+    torch.manual_seed(0)
+    model = nacre.create("vq-vae", digits.spec).fit(digits, steps=300, progress=False, doctor="off")
+    used = model.encode(digits.examples(500).x).view(500, model.codes, model.width)
+    assert len(used.flatten(0, 1).unique(dim=0)) > 16  # it was 2 where the entries began far from the encoder's outputs

@@ -22,7 +22,7 @@ def run(
         out: .npy, .npz, .csv or .parquet; the default is codes.npy in the run folder.
     """
     from nacre.api import load
-    from nacre.cli.input import held_out
+    from nacre.cli.input import given
 
     model = load(run)
-    write(model.encode(held_out(run, data).examples().x), None, out or Path(run) / "codes.npy")
+    write(model.encode(given(run, data, model).examples().x), None, out or Path(run) / "codes.npy")

@@ -39,14 +39,14 @@ def run(
     import torch
 
     from nacre.api import load
-    from nacre.cli.input import held_out
+    from nacre.cli.input import given
     from nacre.impute import impute, region
 
     if n < 1 or draws < 1:
         raise NacreError("-n and --draws must be at least 1.")
     model = load(run)
     spec = model.spec
-    x = held_out(run, data).examples(n, seed).x.cpu()
+    x = given(run, data, model).examples(n, seed).x.cpu()
     names = spec.columns or tuple(f"x{i}" for i in range(spec.size))
     if spec.kind == "image":
         gone = region(mask, spec.shape, seed)

@@ -30,10 +30,10 @@ def run(
     import torch
 
     from nacre.api import load
-    from nacre.cli.input import held_out
+    from nacre.cli.input import given
 
     model = load(run)
-    x = held_out(run, data).examples(n, seed).x
+    x = given(run, data, model).examples(n, seed).x
     y = model.reconstruct(x, seed=seed)
     if out is not None:
         write(y, model.spec, out)

@@ -35,12 +35,12 @@ def run(
     """
     from nacre.anomaly import scores
     from nacre.api import load
-    from nacre.cli.input import held_out
+    from nacre.cli.input import given
 
     if n < 1 or draws < 1:
         raise NacreError("-n and --draws must be at least 1.")
     model = load(run)
-    x = held_out(run, data).examples().x.cpu()
+    x = given(run, data, model).examples().x.cpu()
     values = scores(model, x, draws=draws, seed=seed)
     if out is not None:
         write(values[:, None], None, out)

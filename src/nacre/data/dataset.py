@@ -69,7 +69,7 @@ class Data:
         self.x, self.y, self.a, self.spec, self.unit = x, y, a, spec, unit
         self.name, self.split, self.splits, self.density, self.notes = name, split, splits, density, notes
         self.size, self.reload, self.label, self.columns = size, reload, label, columns
-        self.limit, self.soften = 0, 0.0
+        self.limit, self.soften, self.cut = 0, 0.0, False
         self.siblings: dict[str, Data] = {}
 
     def __len__(self) -> int:

@@ -129,6 +129,7 @@ def load_data(
         data = Data(torch.from_numpy(part.x.decode()), **options)
     else:
         data = LazyData(part.x, **options)
+    data.cut = len(parts) == 1
     data = limited(data, limit, seed)
     data = softened(data, soften) if soften else data
     return _measured(data, tuple(attributes)) if attributes else data

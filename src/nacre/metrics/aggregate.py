@@ -19,7 +19,9 @@ MOST, CHUNK = 2_000, 1_000
 
 def obstacle(context: Context) -> str:
     """Why it cannot be measured."""
-    if type(getattr(context.model, "latents", None)) is not Normal:
+    from nacre.models.autoencoders.ladder_vae import LadderVAE
+
+    if type(getattr(context.model, "latents", None)) is not Normal or isinstance(context.model, LadderVAE):
         return "it has no normal posterior q(z|x) of a single layer"
     return ""
 

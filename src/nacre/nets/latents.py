@@ -134,8 +134,8 @@ class Relaxed(Latents):
 
     def __init__(self, units: int, temperature: tuple[float, float], straight_through: bool) -> None:
         super().__init__(units)
-        if min(temperature) <= 0:
-            raise NacreError(f"temperature is {temperature}; both values must be positive.")
+        if len(temperature) != 2 or min(temperature) <= 0:
+            raise NacreError(f"temperature is {temperature}; give two positive numbers, such as 1.0 0.5.")
         self.temperature, self.straight_through = temperature, straight_through
 
     def temperature_at(self, progress: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from nacre.losses.likelihoods import (
     discretised_logistic_nll,
     gaussian_nll,
 )
-from nacre.nets.scale import ToData
+from nacre.nets.scale import ToData, unrounded
 
 Name = Literal[
     "auto",
@@ -94,7 +94,7 @@ class ContinuousBernoulli(Likelihood):
 
     def nll(self, h: Tensor, x: Tensor) -> Tensor:
         """-log p(x | h) in nats, shape (n,)."""
-        return continuous_bernoulli_nll(h.view_as(x), x)
+        return continuous_bernoulli_nll(unrounded(h).view_as(x), x)
 
     def mean(self, h: Tensor) -> Tensor:
         """E[x | h], shape (n, *shape)."""
@@ -129,7 +129,7 @@ class Gaussian(Likelihood):
 
     def mean(self, h: Tensor) -> Tensor:
         """E[x | h], shape (n, *shape)."""
-        return self.to_data(h)
+        return self.to_data(unrounded(h))
 
 
 class FixedGaussian(Gaussian):
@@ -163,7 +163,7 @@ class PixelGaussian(Gaussian):
 
     def nll(self, h: Tensor, x: Tensor) -> Tensor:
         """-log p(x | h) in nats, shape (n,)."""
-        mean, logvar = self.split(h)
+        mean, logvar = self.split(unrounded(h))
         return gaussian_nll(self.to_data(mean), (logvar + self.logvar).clamp(min=self.FLOOR), x)
 
     def mean(self, h: Tensor) -> Tensor:
@@ -189,11 +189,11 @@ class DiscretisedLogistic(Likelihood):
 
     def nll(self, h: Tensor, x: Tensor) -> Tensor:
         """-log P(x | h) in nats, shape (n,)."""
-        return discretised_logistic_nll(self.to_data(h), self.logscale, x)
+        return discretised_logistic_nll(self.mean(h), self.logscale, x)
 
     def mean(self, h: Tensor) -> Tensor:
         """The middle of the distribution, shape (n, *shape)."""
-        return self.to_data(h)
+        return self.to_data(unrounded(h))
 
 
 LIKELIHOODS: dict[str, type[Likelihood]] = {

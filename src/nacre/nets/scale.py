@@ -43,3 +43,8 @@ class ToData(FromData):
         """(n, ...) -> (n, *shape)."""
         h = x.view(len(x), *self.shape)
         return (torch.tanh(h) + 1) / 2 if self.bounded else h * self.scale + self.center
+
+
+def unrounded(h: Tensor) -> Tensor:
+    """What a network said in bf16 as float32, since sums of log-densities near 100 are spaced by half a nat in bf16."""
+    return h.float() if h.dtype in (torch.bfloat16, torch.float16) else h

@@ -15,6 +15,7 @@ from nacre.nets import coder
 from nacre.nets import likelihood as likelihoods
 from nacre.nets.conditions import Attributes, Conditions, Labels
 from nacre.nets.latents import Normal
+from nacre.nets.scale import unrounded
 
 
 class CVAE(VAE):
@@ -110,8 +111,8 @@ class CVAE(VAE):
         values = self.from_data(x)
         if self.maps:
             maps = c[:, :, None, None].expand(-1, -1, *values.shape[2:])
-            return torch.cat([self.encoder(torch.cat([values, maps], 1)), c], 1)
-        return torch.cat([self.encoder(torch.cat([values.flatten(1), c], 1)), c], 1)
+            return torch.cat([unrounded(self.encoder(torch.cat([values, maps], 1))), c], 1)
+        return torch.cat([unrounded(self.encoder(torch.cat([values.flatten(1), c], 1))), c], 1)
 
     def posterior(self, x: Tensor, labels: Labels = None, attributes: Attributes = None) -> Tensor:
         """What the encoder says of q(z|x, c) and c: (n, *shape) -> (n, 2 latent + told)."""

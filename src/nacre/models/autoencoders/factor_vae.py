@@ -21,7 +21,7 @@ class FactorVAE(VAE):
     D is the logit of a discriminator between draws of q(z) and draws whose variables were permuted over the batch, one
     by one; at its optimum it is the log-ratio of the two densities.
 
-    Algorithm: 2; a fresh batch for the discriminator.
+    Algorithm: 2, with fresh draws of z for the discriminator, of the same batch.
 
     Args:
         spec: The data.

@@ -72,7 +72,7 @@ class IWAE(VAE):
 
     def turns(self) -> list[Turn]:
         """One turn: everybody maximises the bound."""
-        return [Turn((self.encoder, self.decoder, self.likelihood), self.negative_bound)]
+        return [Turn((self.encoder, self.decoder, self.likelihood), self.negative_bound, compile=not self.doubly)]
 
     def negative_bound(self, batch: Batch) -> Tensor:
         """-E[log 1/k sum_i w_i] in nats per example, with the estimator's gradient."""

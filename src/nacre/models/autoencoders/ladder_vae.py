@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nacre.data.spec import Spec
-from nacre.errors import at_least
+from nacre.errors import NacreError, at_least
 from nacre.game import Batch, Turn
 from nacre.losses.divergences import gaussian_kl_terms
 from nacre.losses.likelihoods import gaussian_log_density
@@ -15,6 +15,7 @@ from nacre.models.autoencoders.vae import VAE
 from nacre.nets import likelihood as likelihoods
 from nacre.nets.mlp import activation as make_activation
 from nacre.nets.mlp import mlp
+from nacre.nets.scale import unrounded
 
 
 class LadderVAE(VAE):
@@ -66,6 +67,8 @@ class LadderVAE(VAE):
         activation: str = "relu",
     ) -> None:
         at_least(1, latent=latent, top=top, hidden=hidden)
+        if not hidden:
+            raise NacreError("hidden is empty; give one layer at least, such as --hidden 400.")
         super().__init__(
             spec, latent, hidden, network="dense", likelihood=likelihood, kl_warmup=kl_warmup, activation=activation
         )
@@ -94,7 +97,7 @@ class LadderVAE(VAE):
     def posterior(self, x: Tensor) -> Tensor:
         """The evidence for z1 and q(z2|x), each as mean and log-variance: (n, *shape) -> (n, 2 latent + 2 top)."""
         upwards = self.encoder(self.from_data(x))
-        return torch.cat([self.evidence(upwards), self.upper_encoder(upwards)], dim=1)
+        return unrounded(torch.cat([self.evidence(upwards), self.upper_encoder(upwards)], dim=1))
 
     def infer(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A draw of z1 and the divergences of the two layers by variable: (n, latent), (n, latent), (n, top)."""

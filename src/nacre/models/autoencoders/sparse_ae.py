@@ -169,5 +169,5 @@ class SparseAE(Model):
 
 def bernoulli_kl(p: float, q: Tensor) -> Tensor:
     """KL of a coin of probability p from coins of probability q, in nats; same shape as q."""
-    q = q.clamp(1e-6, 1 - 1e-6)  # in float32 a sigmoid reaches 0 and 1
+    q = q.float().clamp(1e-6, 1 - 1e-6)  # in float32 a sigmoid reaches 0 and 1; in bf16 so would the bounds
     return p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()

@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from nacre.data.spec import Spec
-from nacre.errors import at_least, share
+from nacre.errors import NacreError, at_least, share
 from nacre.game import Batch, Phase, Turn
 from nacre.losses.likelihoods import squared_error
 from nacre.model import Model, inference
@@ -65,6 +65,8 @@ class StackedAE(Model):
     ) -> None:
         super().__init__(spec)
         at_least(1, hidden=hidden)
+        if not hidden:
+            raise NacreError("hidden is empty; give one layer at least, such as --hidden 500.")
         share(fine_tuning=fine_tuning)
         self.latent, self.corrupt, self.fine_tuning = hidden[-1], Corruption(noise, corruption), fine_tuning
         self.rows = Rows(spec)

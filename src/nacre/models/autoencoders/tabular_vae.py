@@ -12,6 +12,7 @@ from nacre.model import inference
 from nacre.models.autoencoders.cvae import CVAE, Told
 from nacre.nets.conditions import Attributes, Conditions, Labels
 from nacre.nets.mlp import mlp
+from nacre.nets.scale import unrounded
 from nacre.nets.table import TableInput, TableLikelihood
 
 
@@ -88,7 +89,7 @@ class TabularVAE(CVAE):
 
     def outputs(self, x: Tensor, c: Tensor) -> Tensor:
         """What the encoder says of q(z|x, y), and y beside it: (n, *shape), (n, told) -> (n, 2 latent + told)."""
-        return torch.cat([self.encoder(torch.cat([self.table(x), c], 1)), c], 1)
+        return torch.cat([unrounded(self.encoder(torch.cat([self.table(x), c], 1))), c], 1)
 
     @inference
     def sample(self, n: int, labels: Labels = None, attributes: Attributes = None) -> Tensor:

@@ -13,7 +13,7 @@ from nacre.losses.importance import importance_bound
 from nacre.model import Model, inference
 from nacre.nets import coder, latents
 from nacre.nets import likelihood as likelihoods
-from nacre.nets.scale import FromData
+from nacre.nets.scale import FromData, unrounded
 
 
 class VAE(Model):
@@ -106,6 +106,10 @@ class VAE(Model):
             raise NacreError(f"skew is {skew}; it must lie in [0, 1].")
         if info > 1:
             raise NacreError(f"info is {info}; it must be at most 1.")
+        if regulariser == "mmd" and info + mmd < 1:
+            raise NacreError(f"info + mmd is {info + mmd:g}; it must be at least 1, or the discrepancy would grow.")
+        if regulariser != "kl" and free_bits:
+            raise NacreError(f"free_bits are those of the kl; leave them out with the regulariser {regulariser}.")
         self.latents = latents.make_latents(
             distribution, latent, categories, temperature, straight_through, rao_blackwell
         )
@@ -165,7 +169,7 @@ class VAE(Model):
 
     def posterior(self, x: Tensor) -> Tensor:
         """What the encoder says of q(z|x), for `latents` to read: (n, *shape) -> (n, width)."""
-        return self.encoder(self.from_data(x))
+        return unrounded(self.encoder(self.from_data(x)))
 
     def noise(self, n: int) -> Tensor:
         """N draws from the prior, shape (n, size of z)."""

@@ -87,6 +87,8 @@ class VQVAE(Model):
         self.encoder = coder.encoder(spec, self.latent, hidden, channels, network, activation)
         self.decoder = coder.decoder(spec, self.latent, hidden, channels, network, activation, self.likelihood.outputs)
         self.codebook = nn.Embedding(entries, width)
+        # as small as the encoder's first outputs: of long entries only the innermost would ever be the nearest
+        nn.init.uniform_(self.codebook.weight, -1 / entries, 1 / entries)
         self.prior = CodePrior(entries, memory)
 
     def phases(self) -> list[Phase]:

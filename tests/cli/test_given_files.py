@@ -1,0 +1,39 @@
+"""Files that are scored, encoded or filled in: all of their rows, in their order, as the run knows their columns."""
+
+import numpy as np
+import pytest
+
+from nacre.cli.main import main
+
+
+def table(path, rows, cities, seed=0):
+    rng = np.random.default_rng(seed)
+    lines = [f"{rng.normal():.3f},{rng.normal():.3f},{rng.choice(cities)}" for _ in range(rows)]
+    path.write_text("\n".join(["height,width,city", *lines]) + "\n")
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rows")
+    data = table(folder / "train.csv", 300, ["Aachen", "Bonn", "Cologne"])
+    flags = ["--steps", "3", "--batch-size", "50", "--hidden", "8", "--latent", "2", "--no-progress"]
+    main(["train", "tabular-vae", data, *flags, "--out", str(folder / "run")])
+    return str(folder / "run")
+
+
+def test_every_row_of_a_file_is_scored_and_encoded_in_its_order(run, tmp_path):
+    new = table(tmp_path / "new.csv", 50, ["Aachen", "Bonn", "Cologne"], seed=1)
+    main(["score", run, new, "--out", str(tmp_path / "scores.npy")])
+    main(["encode", run, new, "--out", str(tmp_path / "codes.npy")])
+    assert len(np.load(tmp_path / "scores.npy")) == len(np.load(tmp_path / "codes.npy")) == 50
+    main(["encode", run, new + ":test", "--out", str(tmp_path / "part.npy")])
+    assert len(np.load(tmp_path / "part.npy")) == 5
+
+
+def test_other_categories_are_refused(run, tmp_path, capsys):
+    new = table(tmp_path / "new.csv", 50, ["Bonn", "Cologne"], seed=1)
+    assert main(["score", run, new]) == 2
+    assert "column 3 has the categories Bonn, Cologne, but the run was trained on Aachen, Bonn, Cologne" in (
+        capsys.readouterr().err
+    )
