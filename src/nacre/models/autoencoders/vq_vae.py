@@ -14,6 +14,8 @@ from nacre.nets import coder
 from nacre.nets import likelihood as likelihoods
 from nacre.nets.scale import FromData
 
+DEAD_AFTER = 100
+
 
 class VQVAE(Model):
     r"""Minimise -log p(x|e) + |sg(h) - e|^2 + commitment |h - sg(e)|^2, e the codebook's entries nearest to h(x).
@@ -42,7 +44,8 @@ class VQVAE(Model):
 
     Departures:
         The code is a list from a dense layer and not a map, so that any data have one; its prior is a gated recurrent
-        network and not a PixelCNN. The two squared distances are summed over the entry's values.
+        network and not a PixelCNN. The two squared distances are summed over the entry's values. Entries that were the
+        nearest to nothing for 100 steps are moved to vectors of the batch; without that all examples may fall on two.
 
     Example:
         >>> import nacre
@@ -58,6 +61,9 @@ class VQVAE(Model):
     paper: ClassVar[str] = "van den Oord et al. 2017, equation 3"
     density: ClassVar[str] = "explicit, approximate"
     defaults: ClassVar[dict[str, object]] = {"lr": 1e-3, "schedule": "cosine"}
+
+    idle: Tensor
+    seen: Tensor
 
     def __init__(
         self,
@@ -87,8 +93,8 @@ class VQVAE(Model):
         self.encoder = coder.encoder(spec, self.latent, hidden, channels, network, activation)
         self.decoder = coder.decoder(spec, self.latent, hidden, channels, network, activation, self.likelihood.outputs)
         self.codebook = nn.Embedding(entries, width)
-        # as small as the encoder's first outputs: of long entries only the innermost would ever be the nearest
-        nn.init.uniform_(self.codebook.weight, -1 / entries, 1 / entries)
+        self.register_buffer("idle", torch.zeros(entries, dtype=torch.int64), persistent=False)
+        self.register_buffer("seen", torch.zeros(entries, width), persistent=False)
         self.prior = CodePrior(entries, memory)
 
     def phases(self) -> list[Phase]:
@@ -100,7 +106,8 @@ class VQVAE(Model):
 
     def turns(self) -> list[Turn]:
         """One turn: encoder, codebook and decoder together."""
-        return [Turn((self.encoder, self.codebook, self.decoder, self.likelihood), self.code_loss)]
+        players = (self.encoder, self.codebook, self.decoder, self.likelihood)
+        return [Turn(players, self.code_loss, after=self.revive)]
 
     def prior_turns(self) -> list[Turn]:
         """One turn: the prior learns the codes of the data."""
@@ -109,7 +116,9 @@ class VQVAE(Model):
     def code_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Reconstruction in nats, and the squared distances of h and e, each moved by one of them."""
         h = self.vectors(batch.x)
-        e = self.codebook(self.nearest(h))
+        indices = self.nearest(h)
+        self.note(h.detach(), indices)
+        e = self.codebook(indices)
         straight = h + (e - h).detach()
         distance = (e - h.detach()).square().sum((1, 2)), (h - e.detach()).square().sum((1, 2))
         return {
@@ -117,6 +126,21 @@ class VQVAE(Model):
             "codebook": distance[0].mean(),
             "commitment": self.commitment * distance[1].mean(),
         }
+
+    @torch.no_grad()
+    def note(self, h: Tensor, indices: Tensor) -> None:
+        """Count for how many steps in a row each entry was the nearest to nothing, and keep vectors to revive it by."""
+        used = torch.zeros_like(self.idle).index_fill(0, indices.flatten(), 1)
+        self.idle.copy_(torch.where(used > 0, 0, self.idle + 1))
+        rows = h.flatten(0, 1)
+        self.seen.copy_(rows[torch.randint(len(rows), (len(self.seen),), device=rows.device)])
+
+    @torch.no_grad()
+    def revive(self) -> None:
+        """Move entries that have been idle for 100 steps to vectors of the last batch."""
+        dead = self.idle >= DEAD_AFTER
+        self.codebook.weight.copy_(torch.where(dead[:, None], self.seen, self.codebook.weight))
+        self.idle.masked_fill_(dead, 0)
 
     def prior_loss(self, batch: Batch) -> Tensor:
         """-log P(c) of the batch's codes, in nats per example."""
