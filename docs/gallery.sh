@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains every model for a minute or less and draws the pictures of gallery.md: `make gallery`, or `bash docs/gallery.sh NAME ...`.
+# Trains every model for a minute or two and draws the pictures of gallery.md: `make gallery`, or `bash docs/gallery.sh NAME ...`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 NACRE=${NACRE:-.venv/bin/nacre}
