@@ -110,7 +110,7 @@ class LadderVAE(VAE):
     def lower(self, h: Tensor, z2: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Mean and log-variance of q(z1|x, z2) and of p(z1|z2), each (n, latent)."""
         mean_x, logvar_x = h[:, : 2 * self.latent].chunk(2, dim=1)
-        prior_mean, prior_logvar = self.upper_decoder(z2).chunk(2, dim=1)
+        prior_mean, prior_logvar = unrounded(self.upper_decoder(z2)).chunk(2, dim=1)
         # by logarithms, since precisions themselves overflow while a small weight of the KL lets variances vanish
         mean = torch.lerp(prior_mean, mean_x, (prior_logvar - logvar_x).sigmoid())
         return mean, -torch.logaddexp(-logvar_x, -prior_logvar), prior_mean, prior_logvar

@@ -133,7 +133,8 @@ class VQVAE(Model):
         used = torch.zeros_like(self.idle).index_fill(0, indices.flatten(), 1)
         self.idle.copy_(torch.where(used > 0, 0, self.idle + 1))
         rows = h.flatten(0, 1)
-        self.seen.copy_(rows[torch.randint(len(rows), (len(self.seen),), device=rows.device)])
+        chosen = (torch.rand_like(self.seen[:, 0]) * len(rows)).long().clamp(max=len(rows) - 1)
+        self.seen.copy_(rows[chosen])
 
     @torch.no_grad()
     def revive(self) -> None:
