@@ -22,20 +22,21 @@ def held_out(run: str, source: str = "") -> "Data":
 def given(run: str, source: str, model: "Model") -> "Data":
     """All of the data asked for, or held-out examples of the run's own.
 
-    A file without splits of its own is taken as a whole, unless a part of it is named.
+    A file without splits of its own is taken as a whole, unless a part of it is named; the columns of a table get the
+    order, and their categories the numbers, that the model was trained on.
 
     Raises:
-        NacreError: The columns of a table have other categories than those that the model was trained on.
+        NacreError: The model does not know a column or a category.
     """
     from nacre.data.sources import load_data
+    from nacre.metrics.given import numbered_like
 
     if not source:
         return held_out(run)
     data = load_data(source)
     if data.cut and not source.endswith((":train", ":test")):
         data = load_data(source, split="all")
-    _check_categories(data, model)
-    return data
+    return numbered_like(data, model.spec)
 
 
 def own_data(run: str, source: str = "") -> "Data":
@@ -62,19 +63,3 @@ def own_data(run: str, source: str = "") -> "Data":
         limit=recorded.get("limit", 0),
         soften=recorded.get("soften", 0.0),
     )
-
-
-def _check_categories(data: "Data", model: "Model") -> None:
-    """Refuse tables whose categories are numbered otherwise than those that the model was trained on.
-
-    Raises:
-        NacreError: A column has other categories.
-    """
-    if data.spec.shape != model.spec.shape:
-        return  # the model says so itself
-    for i, (found, known) in enumerate(zip(data.spec.categories, model.spec.categories, strict=False)):
-        if found != known:
-            raise NacreError(
-                f"column {i + 1} has the categories {', '.join(found) or 'none'}, but the run was trained on "
-                f"{', '.join(known) or 'numbers'}; give rows that have the same."
-            )

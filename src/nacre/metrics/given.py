@@ -68,7 +68,7 @@ def like(samples: Data, data: Data) -> Data:
     Raises:
         NacreError: They have another shape, other columns, categories or labels.
     """
-    samples = numbered_like(samples, data)
+    samples = numbered_like(samples, data.spec)
     if samples.spec.shape != data.spec.shape:
         raise NacreError(
             f"the samples have shape {samples.spec.shape} but the data have {data.spec.shape}; "
@@ -85,13 +85,13 @@ def like(samples: Data, data: Data) -> Data:
     return renamed
 
 
-def numbered_like(samples: Data, data: Data) -> Data:
+def numbered_like(samples: Data, spec: Spec) -> Data:
     """A table of samples with the data's columns in their order and its numbers of categories; others as they are.
 
     Raises:
         NacreError: Columns or categories are others.
     """
-    own, spec = samples.spec, data.spec
+    own = samples.spec
     if not own.columns or not spec.columns:
         return samples
     if set(own.columns) != set(spec.columns):
