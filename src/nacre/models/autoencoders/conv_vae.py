@@ -1,5 +1,6 @@
-"""Convolutional VAE: strided layers planned for the image's size, residual blocks at every resolution."""
+"""Convolutional VAE: strided layers planned for the image's size, residual blocks behind each of them."""
 
+from itertools import pairwise
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -24,7 +25,8 @@ class ConvVAE(VAE):
     Args:
         spec: Images of 2 pixels a side or more.
         latent: Size of z, 1 or more.
-        channels: Channels of the finest map, 1 or more; each halving doubles them, up to four times as many.
+        channels: Channels of the finest map, half as large as the image, 1 or more; each further halving doubles them,
+            up to four times as many.
         blocks: Residual blocks at every resolution, 0 or more.
         hidden: Units of the dense layer between the coarsest map and z, 1 or more.
         likelihood: Of p(x|z), as in `vae`.
@@ -37,8 +39,8 @@ class ConvVAE(VAE):
         encode: (n, c, h, w) -> (n, latent), the mean of q(z|x). decode: (n, latent) -> (n, c, h, w).
 
     Departures:
-        Residual blocks of two 3 x 3 convolutions; no Markov steps after the encoder's draw; Adam with an average of the
-        weights.
+        Residual blocks of two 3 x 3 convolutions, none at the image's own size, where they cost most and helped least;
+        no Markov steps after the encoder's draw; Adam with an average of the weights.
 
     Example:
         >>> import nacre
@@ -76,7 +78,7 @@ class ConvVAE(VAE):
             free_bits=free_bits, activation=activation,
         )  # fmt: skip
         self.plan = plan(*spec.shape[1:])
-        widths = [channels * min(2**i, 4) for i in range(len(self.plan) + 1)]
+        widths = [channels * min(2**i, 4) for i in range(len(self.plan))]
         outputs = self.likelihood.outputs * spec.shape[0]
         self.encoder = encoder(spec.shape[0], self.latents.width, self.plan, widths, blocks, hidden, activation)
         self.decoder = decoder(latent, outputs, self.plan, widths, blocks, hidden, activation)
@@ -108,21 +110,22 @@ class Residual(nn.Module):
 def encoder(
     inputs: int, out: int, layers: list[Halving], widths: list[int], blocks: int, hidden: int, act: str
 ) -> nn.Sequential:
-    """Images (n, inputs, h, w) -> (n, out): a stem, then residual blocks and a halving at every resolution.
+    """Images (n, inputs, h, w) -> (n, out): halvings, each followed by residual blocks.
 
     Args:
         inputs: The image's channels.
         out: Outputs.
         layers: The plan.
-        widths: Channels of every map from the finest down, one more than layers.
+        widths: Channels of the map behind every layer.
         blocks: Residual blocks at every resolution.
         hidden: Units of the dense layer.
         act: The activation's name.
     """
-    modules: list[nn.Module] = [nn.Conv2d(inputs, widths[0], 3, padding=1)]
-    for layer, a, b in zip(layers, widths, widths[1:], strict=False):
-        modules += [Residual(a, act) for _ in range(blocks)]
-        modules += [make_activation(act), nn.Conv2d(a, b, layer.kernel, layer.stride, layer.padding)]
+    modules: list[nn.Module] = []
+    for layer, (a, b) in zip(layers, pairwise([inputs, *widths]), strict=True):
+        modules += [make_activation(act)] if modules else []
+        modules += [nn.Conv2d(a, b, layer.kernel, layer.stride, layer.padding)]
+        modules += [Residual(b, act) for _ in range(blocks)]
     height, width = layers[-1].after
     modules += [make_activation(act), nn.Flatten(), nn.Linear(widths[-1] * height * width, hidden)]
     return nn.Sequential(*modules, make_activation(act), nn.Linear(hidden, out))
@@ -137,7 +140,7 @@ def decoder(
         latent: Size of z.
         out: Channels of the output.
         layers: The encoder's plan.
-        widths: Channels of every map from the finest down.
+        widths: Channels of the map behind every layer of the encoder's.
         blocks: Residual blocks at every resolution.
         hidden: Units of the dense layer.
         act: The activation's name.
@@ -145,7 +148,7 @@ def decoder(
     height, width = layers[-1].after
     modules: list[nn.Module] = [nn.Linear(latent, hidden), make_activation(act)]
     modules += [nn.Linear(hidden, widths[-1] * height * width), nn.Unflatten(1, (widths[-1], height, width))]
-    for layer, a, b in zip(reversed(layers), reversed(widths), list(reversed(widths))[1:], strict=False):
+    for layer, (a, b) in zip(reversed(layers), pairwise([*reversed(widths), out]), strict=True):
+        modules += [Residual(a, act) for _ in range(blocks)]
         modules += [make_activation(act), nn.ConvTranspose2d(a, b, layer.kernel, layer.stride, layer.padding)]
-        modules += [Residual(b, act) for _ in range(blocks)]
-    return nn.Sequential(*modules, make_activation(act), nn.Conv2d(widths[0], out, 3, padding=1))
+    return nn.Sequential(*modules)
