@@ -1,6 +1,7 @@
 """What is special about each relative of the VAE: a limit in which it is the VAE, a closed form, an identity."""
 
 import math
+from functools import wraps
 
 import pytest
 import torch
@@ -24,6 +25,17 @@ TABLE = Spec((3,), center=(1.0, -2.0, 0.5), scale=(2.0, 0.5, 1.0))
 def seeded(loss, batch: Batch, seed: int = 5):
     torch.manual_seed(seed)
     return loss(batch)
+
+
+def noted(seen: list[str], loss):
+    """The same loss, which also writes its name down."""
+
+    @wraps(loss)
+    def noting(batch: Batch):
+        seen.append(loss.__name__)
+        return loss(batch)
+
+    return noting
 
 
 def gradients(model, loss, rows: int, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -67,6 +79,20 @@ def test_the_iwae_objective_is_the_score_with_as_many_draws():
     loss = seeded(model.negative_bound, Batch(x=x)).item()
     scores = model.score_samples(x, seed=1, draws=8)
     assert loss == pytest.approx(-scores.mean().item(), abs=4 * scores.std().item() / 3000**0.5)
+
+
+def test_an_opening_trains_the_iwae_as_a_vae_before_it_draws_more():
+    torch.manual_seed(0)
+    vae, iwae = VAE(TABLE, latent=2, hidden=(8,)), IWAE(TABLE, latent=2, hidden=(8,), k=4, opening=0.7)
+    iwae.load_state_dict(vae.state_dict())
+    batch = Batch(x=torch.randn(50, 3))
+    own, plain = (seeded(turn.loss, batch) for turn in (*iwae.phases()[0].turns(), *vae.turns()))
+    assert own == plain
+    seen: list[str] = []
+    for name in ("negative_elbo", "negative_bound"):
+        setattr(iwae, name, noted(seen, getattr(iwae, name)))
+    iwae.fit(torch.randn(64, 3).numpy(), steps=10, batch_size=16, progress=False)
+    assert seen == ["negative_elbo"] * 7 + ["negative_bound"] * 3
 
 
 def test_the_parts_of_the_divergence_are_those_of_gaussians():

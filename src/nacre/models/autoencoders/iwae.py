@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from nacre.data.spec import Spec
-from nacre.errors import at_least
-from nacre.game import Batch, Turn
+from nacre.errors import at_least, share
+from nacre.game import Batch, Phase, Turn
 from nacre.models.autoencoders.vae import VAE
 from nacre.nets import coder
 from nacre.nets import likelihood as likelihoods
@@ -33,12 +33,14 @@ class IWAE(VAE):
         k: Draws per example, 1 or more; 1 is the VAE.
         doubly: Whether the encoder takes the doubly reparametrised gradient.
         activation: Of the hidden layers.
+        opening: Share of the steps, the first ones, that train as `vae` does, with one draw, in [0, 1): most of the way
+            at a fraction of the cost of k.
 
     Shapes:
         encode: (n, *shape) -> (n, latent), the mean of q(z|x). decode: (n, latent) -> (n, *shape), the mean of p(x|z).
 
     Departures:
-        As `vae`; one stochastic layer (two are `ladder-vae`'s).
+        As `vae`; one stochastic layer (two are `ladder-vae`'s). The opening is ours.
 
     Example:
         >>> import nacre
@@ -65,10 +67,21 @@ class IWAE(VAE):
         k: int = 5,
         doubly: bool = True,
         activation: str = "relu",
+        opening: float = 0.0,
     ) -> None:
         super().__init__(spec, latent, hidden, channels, network, likelihood, activation=activation)
         at_least(1, k=k)
-        self.k, self.doubly = k, doubly
+        share(opening=opening)
+        self.k, self.doubly, self.opening = k, doubly, opening
+
+    def phases(self) -> list[Phase]:
+        """The opening, then k draws."""
+        if not self.opening:
+            return super().phases()
+        return [
+            Phase("one draw", super().turns, self.opening),
+            Phase(f"{self.k} draws", self.turns, 1 - self.opening, keep_optimizers=True),
+        ]
 
     def turns(self) -> list[Turn]:
         """One turn: everybody maximises the bound."""
