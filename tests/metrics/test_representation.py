@@ -8,7 +8,7 @@ from torch.nn.functional import one_hot
 
 import nacre
 from nacre.errors import NacreError
-from nacre.metrics import codes, labelled, representation
+from nacre.metrics import codes, labelled, probes, representation
 from nacre.metrics.context import Context
 from nacre.metrics.labelled import Task
 from nacre.metrics.patches import contrast, kmeans, kmeans_features, triangle, zca
@@ -35,6 +35,15 @@ def test_the_probe_is_scikit_learns_logistic_regression(rows):
             reference.intercept_ - reference.intercept_.mean(), abs=1e-5
         )
         assert np.array_equal((test @ weight + bias).argmax(1).numpy(), reference.predict(test.numpy()))
+
+
+def test_the_probe_keeps_the_stronger_of_equal_penalties(monkeypatch):
+    """Features without a word to say lose as much under any penalty: the weakest would be the one to overfit."""
+    strengths = []
+    monkeypatch.setattr(probes, "fit_linear", lambda *a, **k: (strengths.append(a[3]), fit_linear(*a, **k))[1])
+    y = torch.arange(600) % 3
+    linear_probe(torch.zeros(600, 4), y, torch.zeros(5, 4), 3)
+    assert strengths == [1.0, 0.1, 1.0]
 
 
 def test_the_svm_is_scikit_learns_linear_svc(rows):

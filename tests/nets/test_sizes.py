@@ -31,15 +31,15 @@ def test_a_plan_halves_any_image_and_gives_its_size_back():
                 assert transposed_size(layer.after[axis], *settings) == layer.before[axis]
         for layer, following in pairwise(layers):
             assert layer.after == following.before
-        assert min(layers[-1].after) < 8 or len(layers) == 1
+        assert 5 <= min(layers[-1].after) < 9 or len(layers) == 1
 
 
 def test_a_plan_explains_itself():
     assert [str(layer) for layer in plan(28, 28)] == [
         "28 -> floor((28 + 2·1 - 4) / 2) + 1 = 14;  back 2·(14 - 1) - 2·1 + 4 = 28",
         "14 -> floor((14 + 2·1 - 4) / 2) + 1 = 7;  back 2·(7 - 1) - 2·1 + 4 = 14",
-        "7 -> floor((7 + 2·1 - 3) / 2) + 1 = 4;  back 2·(4 - 1) - 2·1 + 3 = 7",
     ]
+    assert str(plan(7, 7)[0]) == "7 -> floor((7 + 2·1 - 3) / 2) + 1 = 4;  back 2·(4 - 1) - 2·1 + 3 = 7"
     assert str(plan(6, 9)[0]) == "6 x 9 -> 3 x 5 with kernel 4 x 3, stride 2, padding 1, and back"
     with pytest.raises(NacreError, match="cannot be halved"):
         plan(1, 28)

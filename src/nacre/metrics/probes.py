@@ -115,8 +115,10 @@ def linear_probe(x: Tensor, y: Tensor, test: Tensor, classes: int, loss: Loss = 
             for held, before in zip(folds, starts, strict=True)
         ]
         total = sum(float(loss(x[h] @ weight + bias, y[h])) for h, (weight, bias) in zip(folds, fits, strict=True))
-        if total > best:
-            break  # the loss has one minimum along the path in practice, and weak penalties take longest
+        # The loss has one minimum along the path in practice, and weak penalties take longest. Of equals the stronger
+        # stays: fits as loose as these do not tell them apart, the last one would overfit with the weaker.
+        if total >= best:
+            break
         chosen, best, start, starts = strength, total, fits[0], fits
     weight, bias = fit_linear(x, y, classes, chosen, loss, start)
     return (test @ weight + bias).argmax(1)

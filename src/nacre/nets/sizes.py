@@ -65,7 +65,7 @@ class Halving:
         return f"{n} -> floor(({n} + 2·{p} - {k}) / {s}) + 1 = {m};  back {s}·({m} - 1) - 2·{p} + {k} = {n}"
 
 
-def plan(height: int, width: int, smallest: int = 4) -> list[Halving]:
+def plan(height: int, width: int, smallest: int = 5) -> list[Halving]:
     """The layers that halve an image until its shorter side would fall below `smallest`, at least one.
 
     An even side takes kernel 4 and an odd one kernel 3, both with stride 2 and padding 1: n -> n / 2 or (n + 1) / 2,
