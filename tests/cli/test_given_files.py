@@ -42,3 +42,16 @@ def test_categories_keep_their_numbers_where_some_are_absent_and_strange_ones_ar
     assert main(["score", run, table(tmp_path / "new.csv", 50, ["Bonn", "Dresden"])]) == 2
     assert "column 'city' holds 'Dresden'" in capsys.readouterr().err
     assert main(["score", run, all_rows]) == 0
+
+
+def test_a_file_is_read_with_the_label_and_the_columns_of_the_run(tmp_path):
+    everything = table(tmp_path / "all.csv", 120, ["Aachen", "Bonn"])
+    flags = ["--steps", "3", "--batch-size", "50", "--hidden", "8", "--latent", "2", "--no-progress"]
+    folder = str(tmp_path / "run")
+    main(["train", "tabular-vae", everything, "--label", "city", "--columns", "width", *flags, "--out", folder])
+    rows = [line.split(",") for line in (tmp_path / "all.csv").read_text().splitlines()]
+    (tmp_path / "unlabelled.csv").write_text("\n".join(f"{height},{width}" for height, width, _ in rows) + "\n")
+    for name in ("all", "unlabelled"):
+        assert main(["encode", folder, str(tmp_path / f"{name}.csv"), "--out", str(tmp_path / f"{name}.npy")]) == 0
+    codes = np.load(tmp_path / "all.npy")
+    assert len(codes) == 120 and np.array_equal(codes, np.load(tmp_path / "unlabelled.npy"))

@@ -266,6 +266,14 @@ def test_a_named_column_holds_the_labels(tmp_path):
     refuses("no column 'y'", np.zeros((4, 3)), label="y")
 
 
+def test_a_label_column_with_a_telling_name_may_be_named_too(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("u,v,y,label\n" + "".join(f"{i},{-i},{'no' if i % 2 else 'yes'},{i % 3}\n" for i in range(30)))
+    assert load_data(path).spec.columns == load_data(path, label="y").spec.columns == ("u", "v", "label")
+    assert load_data(path, label="y").spec.classes == ("no", "yes")
+    assert load_data(path, label="label").spec.columns == ("u", "v")
+
+
 def test_models_of_numbers_refuse_mixed_tables(tmp_path):
     data = load_data(mixed(tmp_path / "jobs"), split="train")
     for name in ("vae", "gan", "rbm"):

@@ -22,20 +22,28 @@ def held_out(run: str, source: str = "") -> "Data":
 def given(run: str, source: str, model: "Model") -> "Data":
     """All of the data asked for, or held-out examples of the run's own.
 
-    A file without splits of its own is taken as a whole, unless a part of it is named; the columns of a table get the
-    order, and their categories the numbers, that the model was trained on.
+    A file without splits of its own is taken as a whole, unless a part of it is named. Of a table the columns are kept
+    that the run was told to keep, its labels are taken off, and the columns get the order, and their categories the
+    numbers, that the model was trained on.
 
     Raises:
         NacreError: The model does not know a column or a category.
     """
     from nacre.data.sources import load_data
+    from nacre.engine.run import RunFolder
     from nacre.metrics.given import numbered_like
 
     if not source:
         return held_out(run)
-    data = load_data(source)
+    data, options = load_data(source), {}
     if data.cut and not source.endswith((":train", ":test")):
-        data = load_data(source, split="all")
+        options["split"] = "all"
+    if data.spec.columns:
+        recorded = RunFolder(run).config["data"]["data"]
+        options["columns"] = recorded.get("columns", ())
+        # New rows may come without labels.
+        options["label"] = label if (label := recorded.get("label", "")) in data.spec.columns else ""
+    data = load_data(source, **options) if any(options.values()) else data
     return numbered_like(data, model.spec)
 
 

@@ -27,6 +27,7 @@ class Part:
         notes: What a user should know.
         sequence: Whether the values are the symbols of strings.
         binarize: Whether grey values are drawn as Bernoulli: "afresh" in every batch, or "once" with a fixed seed.
+        label: The name of the table's column that the labels are from.
     """
 
     x: np.ndarray | EncodedImages
@@ -38,6 +39,7 @@ class Part:
     notes: tuple[str, ...] = ()
     sequence: bool = False
     binarize: Literal["", "afresh", "once"] = ""
+    label: str = ""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -86,6 +88,8 @@ def with_label(part: Part, name: str) -> Part:
     Raises:
         NacreError: There is no such column, it has missing values, or its values are no classes.
     """
+    if part.label == name:
+        return part
     if name not in part.columns or isinstance(part.x, EncodedImages):
         known = f"; there are {', '.join(part.columns)}" if part.columns else ", since it is no table"
         raise NacreError(f"the data have no column {name!r} to take the labels from{known}.")
@@ -99,6 +103,7 @@ def with_label(part: Part, name: str) -> Part:
         x=np.delete(part.x, j, axis=1),
         y=y,
         classes=(),
+        label=name,
         columns=part.columns[:j] + part.columns[j + 1 :],
         categories=part.categories[:j] + part.categories[j + 1 :],
     )

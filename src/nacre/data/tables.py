@@ -137,8 +137,8 @@ def frame_part(frame: Any, where: str, classes: Mapping[str, Sequence[str]], fol
     if not text and not values.isna().to_numpy().any():
         x = values.to_numpy(np.float64)
         check_finite(x, where, columns)
-        return array_part(x, y, where, classes=names, columns=columns, notes=tuple(notes))
-    return _mixed_part(values, y, where, text, classes=names, columns=columns, notes=tuple(notes))
+        return array_part(x, y, where, classes=names, columns=columns, notes=tuple(notes), label=label or "")
+    return _mixed_part(values, y, where, text, classes=names, columns=columns, notes=tuple(notes), label=label or "")
 
 
 def _mixed_part(values: Any, y: Any, where: str, text: Sequence[str], **options: Any) -> Part:
