@@ -180,3 +180,21 @@ def test_kept_optimizers_survive_another_grouping_of_the_turns():
     trainer.run()
     for slot in trainer.slots.values():
         assert {int(state["step"]) for state in slot.optimizer.state.values()} == {16}
+
+
+def test_the_time_left_is_told_at_the_pace_of_the_phase(monkeypatch):
+    """A clock that a step of the first phase moves by a second and one of the second by ten."""
+    clock, records = [0.0], []
+    monkeypatch.setattr("nacre.engine.loop.time.monotonic", lambda: clock[0])
+
+    class Slower(Stages):
+        def loss(self, batch):
+            clock[0] += 10.0 if self.level else 1.0
+            return super().loss(batch)
+
+    class Listener(Callback):
+        def log(self, trainer, record):
+            records.append((record["step"], record["seconds_left"]))
+
+    trainer_of(Slower(SPEC, shares=(1.0, 1.0)), log_every=4).run(callbacks=[Listener()])
+    assert records == [(4, 12.0), (8, 8.0), (12, 40.0), (16, 0.0)]

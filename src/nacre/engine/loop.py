@@ -273,6 +273,7 @@ class Trainer:
         for play in self.plays:
             play.deactivate()
         phase, self.phase = self.phases[index], index
+        self._entered = self.step, self.seconds
         if phase.enter is not None:
             phase.enter()
         turns = phase.turns()
@@ -316,9 +317,14 @@ class Trainer:
                 "samples": samples,
                 "seconds": round(self.seconds, 3),
                 "samples_per_second": round(rate * samples / max(self.step, 1), 1),
-                "seconds_left": round((self.training.steps - self.step) * self.seconds / self.step, 1),
+                "seconds_left": round(self._seconds_left(), 1),
             }
         )
+
+    def _seconds_left(self) -> float:
+        """At the pace of this phase: a step of another may have cost many times as much, or as little."""
+        step, seconds = self._entered
+        return (self.training.steps - self.step) * (self.seconds - seconds) / max(1, self.step - step)
 
     def emit(self, record: Record) -> None:
         """Hand a record to every callback."""
