@@ -33,7 +33,7 @@ draw denoising-ae reconstruct mnist $AE --activation relu
 draw sparse-ae reconstruct mnist $AE
 draw contractive-ae reconstruct mnist $AE --latent 500
 draw vae sample mnist $VAE
-draw conv-vae sample mnist $FAST --channels 8 --steps 700
+draw conv-vae sample mnist $FAST --channels 16 --kl-warmup 0.1 --steps 900
 draw iwae sample mnist $VAE
 draw beta-tcvae sample mnist $VAE --beta 3
 draw factor-vae sample mnist $VAE
