@@ -7,10 +7,11 @@ from torch import nn
 
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
+from nacre.nets import residual
 from nacre.nets.dcgan import conv_decoder, conv_encoder
 from nacre.nets.mlp import mlp
 
-Network = Literal["auto", "dense", "conv"]
+Network = Literal["auto", "dense", "conv", "residual"]
 
 
 def is_conv(spec: Spec, network: Network) -> bool:
@@ -19,9 +20,9 @@ def is_conv(spec: Spec, network: Network) -> bool:
     Raises:
         NacreError: Convolutions were asked for data that are no images.
     """
-    if network == "conv" and spec.kind != "image":
-        raise NacreError(f"a conv network needs images, these data are {spec.kind}s; use --network dense.")
-    return network == "conv" or (network == "auto" and spec.kind == "image" and min(spec.shape[1:]) >= 16)
+    if network in ("conv", "residual") and spec.kind != "image":
+        raise NacreError(f"a {network} network needs images, these data are {spec.kind}s; use --network dense.")
+    return network in ("conv", "residual") or (network == "auto" and spec.kind == "image" and min(spec.shape[1:]) >= 16)
 
 
 def encoder(
@@ -32,13 +33,16 @@ def encoder(
     Args:
         spec: The data.
         out: Outputs.
-        hidden: Units of the dense network's hidden layers.
+        hidden: Units of the dense network's hidden layers, or of those behind the residual network's maps.
         base: Channels of the convolutional network's finest map.
-        network: "dense", "conv" or "auto".
+        network: "dense"; "conv", strided convolutions; "residual", residual blocks behind each of these; or "auto".
         act: The activation's name.
         bias_last: Whether the last layer has a bias.
     """
-    if is_conv(spec, network):
+    conv = is_conv(spec, network)
+    if network == "residual":
+        return residual.encoder(spec.shape, out, hidden, base, act, bias_last=bias_last)
+    if conv:
         return conv_encoder(spec.shape, out, base, act, bias_last=bias_last)
     return nn.Sequential(nn.Flatten(), *mlp([spec.size, *hidden, out], act, bias_last))
 
@@ -51,12 +55,15 @@ def decoder(
     Args:
         spec: The data.
         latent: Size of the latent.
-        hidden: Units of the dense network's hidden layers, as the encoder has them.
+        hidden: Units of the dense layers, as the encoder has them.
         base: Channels of the convolutional network's finest map.
-        network: "dense", "conv" or "auto".
+        network: As for `encoder`.
         act: The activation's name.
         outputs: Values for each value of the data, 1 or more; those of one kind stand together.
     """
-    if is_conv(spec, network):
-        return conv_decoder(latent, (outputs * spec.shape[0], *spec.shape[1:]), base, act)
+    conv, shape = is_conv(spec, network), (outputs * spec.shape[0], *spec.shape[1:])
+    if network == "residual":
+        return residual.decoder(latent, shape, hidden, base, act)
+    if conv:
+        return conv_decoder(latent, shape, base, act)
     return mlp([latent, *reversed(hidden), outputs * spec.size], act)

@@ -23,9 +23,9 @@ class AE(Model):
     Args:
         spec: The data.
         latent: Size of the code, 1 or more.
-        hidden: Units of the dense hidden layers, from the data inwards; unused by convolutions.
+        hidden: Units of the dense hidden layers, from the data inwards; unused by conv.
         channels: Channels of the finest convolutional map; unused by dense networks.
-        network: Dense, convolutional, or by the data's shape.
+        network: Dense, convolutional, with the residual blocks of `conv-vae`, or by the data's shape.
         activation: Of the hidden layers; identity makes the whole linear.
 
     Shapes:

@@ -27,9 +27,9 @@ class AttributeVAE(CVAE):
         spec: Images with classes or attributes.
         latent: Size of zF, 1 or more.
         background: Size of zB, 1 or more.
-        hidden: Units of the dense hidden layers, from the data inwards; unused by convolutions.
+        hidden: Units of the dense hidden layers, from the data inwards; unused by conv.
         channels: Channels of the finest convolutional map; unused by dense networks.
-        network: Dense, convolutional, or by the data's shape.
+        network: Dense, convolutional, with the residual blocks of `conv-vae`, or by the data's shape.
         likelihood: Of p(x|z, c): bernoulli, or gaussian with one learned variance.
         hiding: Share of the conditions that are hidden in training, in [0, 1).
         kl_warmup: Share of training over which the weight of the KL rises from 0, in [0, 1).

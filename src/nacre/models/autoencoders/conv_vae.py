@@ -1,16 +1,13 @@
 """Convolutional VAE: strided layers planned for the image's size, residual blocks behind each of them."""
 
-from itertools import pairwise
 from typing import ClassVar
-
-from torch import Tensor, nn
 
 from nacre.data.spec import Spec
 from nacre.errors import at_least
 from nacre.models.autoencoders.vae import VAE
 from nacre.nets import likelihood as likelihoods
-from nacre.nets.mlp import activation as make_activation
-from nacre.nets.sizes import Halving, plan
+from nacre.nets import residual
+from nacre.nets.sizes import plan
 
 
 class ConvVAE(VAE):
@@ -77,78 +74,11 @@ class ConvVAE(VAE):
             spec, latent, (), network="dense", likelihood=likelihood, beta=beta, kl_warmup=kl_warmup,
             free_bits=free_bits, activation=activation,
         )  # fmt: skip
-        self.plan = plan(*spec.shape[1:])
-        widths = [channels * min(2**i, 4) for i in range(len(self.plan))]
-        outputs = self.likelihood.outputs * spec.shape[0]
-        self.encoder = encoder(spec.shape[0], self.latents.width, self.plan, widths, blocks, hidden, activation)
-        self.decoder = decoder(latent, outputs, self.plan, widths, blocks, hidden, activation)
+        shape, outputs = spec.shape, self.likelihood.outputs * spec.shape[0]
+        self.plan = plan(*shape[1:])
+        self.encoder = residual.encoder(shape, self.latents.width, [hidden], channels, activation, blocks)
+        self.decoder = residual.decoder(latent, (outputs, *shape[1:]), [hidden], channels, activation, blocks)
 
     def layers(self) -> list[str]:
         """The sizes of the maps, for `nacre show`."""
         return [str(layer) for layer in self.plan]
-
-
-class Residual(nn.Module):
-    """X + conv(act(conv(act(x)))) with 3 x 3 kernels: (n, c, h, w) -> the same.
-
-    Args:
-        channels: c.
-        act: The activation's name.
-    """
-
-    def __init__(self, channels: int, act: str) -> None:
-        super().__init__()
-        first, second = (nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
-        nn.init.zeros_(second.weight)  # the block begins as the identity, so that depth costs nothing at first
-        self.inner = nn.Sequential(make_activation(act), first, make_activation(act), second)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Refine the map."""
-        return x + self.inner(x)
-
-
-def encoder(
-    inputs: int, out: int, layers: list[Halving], widths: list[int], blocks: int, hidden: int, act: str
-) -> nn.Sequential:
-    """Images (n, inputs, h, w) -> (n, out): halvings, each followed by residual blocks.
-
-    Args:
-        inputs: The image's channels.
-        out: Outputs.
-        layers: The plan.
-        widths: Channels of the map behind every layer.
-        blocks: Residual blocks at every resolution.
-        hidden: Units of the dense layer.
-        act: The activation's name.
-    """
-    modules: list[nn.Module] = []
-    for layer, (a, b) in zip(layers, pairwise([inputs, *widths]), strict=True):
-        modules += [make_activation(act)] if modules else []
-        modules += [nn.Conv2d(a, b, layer.kernel, layer.stride, layer.padding)]
-        modules += [Residual(b, act) for _ in range(blocks)]
-    height, width = layers[-1].after
-    modules += [make_activation(act), nn.Flatten(), nn.Linear(widths[-1] * height * width, hidden)]
-    return nn.Sequential(*modules, make_activation(act), nn.Linear(hidden, out))
-
-
-def decoder(
-    latent: int, out: int, layers: list[Halving], widths: list[int], blocks: int, hidden: int, act: str
-) -> nn.Sequential:
-    """Latents (n, latent) -> unbounded images (n, out, h, w): the mirror of `encoder`.
-
-    Args:
-        latent: Size of z.
-        out: Channels of the output.
-        layers: The encoder's plan.
-        widths: Channels of the map behind every layer of the encoder's.
-        blocks: Residual blocks at every resolution.
-        hidden: Units of the dense layer.
-        act: The activation's name.
-    """
-    height, width = layers[-1].after
-    modules: list[nn.Module] = [nn.Linear(latent, hidden), make_activation(act)]
-    modules += [nn.Linear(hidden, widths[-1] * height * width), nn.Unflatten(1, (widths[-1], height, width))]
-    for layer, (a, b) in zip(reversed(layers), pairwise([*reversed(widths), out]), strict=True):
-        modules += [Residual(a, act) for _ in range(blocks)]
-        modules += [make_activation(act), nn.ConvTranspose2d(a, b, layer.kernel, layer.stride, layer.padding)]
-    return nn.Sequential(*modules)

@@ -29,9 +29,9 @@ class CVAE(VAE):
     Args:
         spec: The data, with classes or attributes.
         latent: Size of z, 1 or more.
-        hidden: Units of the dense hidden layers, from the data inwards; unused by convolutions.
+        hidden: Units of the dense hidden layers, from the data inwards; unused by conv.
         channels: Channels of the finest convolutional map; unused by dense networks.
-        network: Dense, convolutional, or by the data's shape.
+        network: Dense, convolutional, with the residual blocks of `conv-vae`, or by the data's shape.
         likelihood: Of p(x|z, c), as in `vae`.
         hiding: Share of the conditions that are hidden in training, in [0, 1).
         beta: Weight of the KL; 1 is the bound itself.

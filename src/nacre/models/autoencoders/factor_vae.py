@@ -26,9 +26,9 @@ class FactorVAE(VAE):
     Args:
         spec: The data.
         latent: Latent variables, 2 or more.
-        hidden: Units of the dense hidden layers, from the data inwards; unused by convolutions.
+        hidden: Units of the dense hidden layers, from the data inwards; unused by conv.
         channels: Channels of the finest convolutional map; unused by dense networks.
-        network: Dense, convolutional, or by the data's shape.
+        network: Dense, convolutional, with the residual blocks of `conv-vae`, or by the data's shape.
         likelihood: Of p(x|z), as in `vae`.
         gamma: Weight of the total correlation, 0 or more.
         judge: Units of the discriminator's hidden layers.

@@ -26,9 +26,9 @@ class IWAE(VAE):
     Args:
         spec: The data.
         latent: Latent variables, 1 or more.
-        hidden: Units of the dense hidden layers, from the data inwards; unused by convolutions.
+        hidden: Units of the dense hidden layers, from the data inwards; unused by conv.
         channels: Channels of the finest convolutional map; unused by dense networks.
-        network: Dense, convolutional, or by the data's shape.
+        network: Dense, convolutional, with the residual blocks of `conv-vae`, or by the data's shape.
         likelihood: Of p(x|z), as in `vae`.
         k: Draws per example, 1 or more; 1 is the VAE.
         doubly: Whether the encoder takes the doubly reparametrised gradient.

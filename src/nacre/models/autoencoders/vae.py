@@ -28,9 +28,9 @@ class VAE(Model):
     Args:
         spec: The data.
         latent: Latent variables, 1 or more.
-        hidden: Units of the dense hidden layers, from the data inwards; unused by convolutions.
+        hidden: Units of the dense hidden layers, from the data inwards; unused by conv.
         channels: Channels of the finest convolutional map; unused by dense networks.
-        network: Dense, convolutional, or by the data's shape.
+        network: Dense, convolutional, with the residual blocks of `conv-vae`, or by the data's shape.
         likelihood: Of p(x|z): bernoulli, continuous-bernoulli, gaussian with one learned variance, with the data's own
             (fixed) or one predicted for every value (pixel), discretised-logistic for 8-bit images; auto: bernoulli for
             values in [0, 1], else gaussian.

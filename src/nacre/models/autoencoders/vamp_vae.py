@@ -25,9 +25,9 @@ class VampVAE(VAE):
     Args:
         spec: The data.
         latent: Latent variables, 1 or more.
-        hidden: Units of the dense hidden layers, from the data inwards; unused by convolutions.
+        hidden: Units of the dense hidden layers, from the data inwards; unused by conv.
         channels: Channels of the finest convolutional map; unused by dense networks.
-        network: Dense, convolutional, or by the data's shape.
+        network: Dense, convolutional, with the residual blocks of `conv-vae`, or by the data's shape.
         likelihood: Of p(x|z), as in `vae`.
         pseudo_inputs: K, 1 or more.
         kl_warmup: Share of training over which the weight of the KL rises from 0, in [0, 1).

@@ -30,9 +30,9 @@ class VQVAE(Model):
         latent: Indices in a code, 1 or more.
         entries: Of the codebook, 2 or more.
         width: Size of an entry, 1 or more.
-        hidden: Units of the dense hidden layers, from the data inwards; unused by convolutions.
+        hidden: Units of the dense hidden layers, from the data inwards; unused by conv.
         channels: Channels of the finest convolutional map; unused by dense networks.
-        network: Dense, convolutional, or by the data's shape.
+        network: Dense, convolutional, with the residual blocks of `conv-vae`, or by the data's shape.
         likelihood: Of p(x|e), as in `vae`.
         commitment: Weight of the encoder's staying near the codebook, 0 or more.
         memory: Units of the prior's recurrent layer, 1 or more.
