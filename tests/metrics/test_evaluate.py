@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import nacre
 from nacre.errors import NacreError
 from nacre.metrics import METRIC_OF, Report, find, names
 from nacre.metrics.given import subject
+from nacre.metrics.result import Result
 from nacre.report.meanings import HEADINGS
 
 ATTRIBUTE_ERRORS = {"thickness_error", "slant_error", "ink_error"}
@@ -125,6 +127,17 @@ def test_a_report_survives_json(vae):
     report = nacre.evaluate(vae, "digits", ["elbo", "reconstruction"])
     assert Report.from_dict(json.loads(report.to_json())) == report
     assert "elbo" in str(report)
+
+
+def test_numbers_that_are_not_finite_are_null_in_json():
+    result = Result("a", math.nan, interval=(-math.inf, 1.0), references={"b": math.inf}, details={"c": [math.nan, 1]})
+    text = Report([result]).to_json()
+    (row,) = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))["metrics"]
+    assert (row["value"], row["interval"], row["references"]) == (None, [None, 1.0], {"b": None})
+    assert row["details"] == {"c": [None, 1]}
+    (again,) = Report.from_dict(json.loads(text))
+    assert math.isnan(again.value)
+    assert math.isnan(again.references["b"])
 
 
 def test_evaluation_during_training_is_logged(tmp_path):

@@ -1,6 +1,7 @@
 """What a metric says: a value, how sure it is, what to hold it against, and the protocol it was measured by."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -75,21 +76,37 @@ class Result:
         return f"{self.value:.4g} ± {(self.interval[1] - self.interval[0]) / 2:.2g}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return asdict(self)
+        """Plain values for JSON, which has no NaN and no infinity: these become None."""
+        return finite(asdict(self))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Result":
         """The inverse of `to_dict`."""
-        interval = values.get("interval")
+        interval, references = values.get("interval"), values.get("references", {})
         return cls(
             **{
                 **values,
+                "value": number(values["value"]),
+                "references": {name: number(value) for name, value in references.items()},
                 "protocol": Protocol(**values.get("protocol", {})),
-                "interval": tuple(interval) if interval is not None else None,
+                "interval": tuple(map(number, interval)) if interval is not None else None,
                 "warnings": tuple(values.get("warnings", ())),
             }
         )
+
+
+def finite(value: Any) -> Any:
+    """The same plain values with None in the place of every number that is not finite."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def number(value: float | None) -> float:
+    """What `finite` was given, or NaN where it was not finite."""
+    return math.nan if value is None else value
 
 
 class Report(list[Result]):
