@@ -98,6 +98,7 @@ class Phase:
         enter: Called at the start of the phase and again when a run resumes inside it, so it must be repeatable.
         prepare: Maps every batch before it is played (resize an image, encode by frozen layers).
         keep_optimizers: Carry the optimizer states of the phase before on; by default they start afresh.
+        rate: Factor of the learning rates in this phase, whose schedule begins anew.
     """
 
     name: str
@@ -106,3 +107,4 @@ class Phase:
     enter: Callable[[], None] | None = None
     prepare: Callable[[Batch], Batch] | None = None
     keep_optimizers: bool = False
+    rate: float = 1.0

@@ -198,3 +198,36 @@ def test_the_time_left_is_told_at_the_pace_of_the_phase(monkeypatch):
 
     trainer_of(Slower(SPEC, shares=(1.0, 1.0)), log_every=4).run(callbacks=[Listener()])
     assert records == [(4, 12.0), (8, 8.0), (12, 40.0), (16, 0.0)]
+
+
+class Halved(Regrouped):
+    """The same two players in both phases, the second at half the rate."""
+
+    def phases(self):
+        return [Phase("one", self.turns), Phase("two", self.turns, rate=0.5)]
+
+    def turns(self):
+        return [Turn((self.a, self.b), self.loss)]
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear"])
+def test_a_phase_has_its_own_rate(schedule):
+    class Rates(Callback):
+        every = 1
+
+        def __init__(self):
+            self.seen = []
+
+        def step(self, trainer):
+            (slot,) = trainer.slots.values()
+            self.seen.append([group["lr"] for group in slot.optimizer.param_groups])
+
+    options = {"steps": 8, "lr": 1.0, "player_lr": {"b": 0.5}, "schedule": schedule}
+    whole = [
+        [f * r, 0.5 * f * r]
+        for r in (1.0, 0.5)
+        for f in ((1.0,) * 4 if schedule == "constant" else (1, 0.75, 0.5, 0.25))
+    ]
+    rates = Rates()
+    trainer_of(Halved(SPEC), **options).run(callbacks=[rates])
+    assert rates.seen == whole

@@ -278,7 +278,7 @@ class Trainer:
             phase.enter()
         turns = phase.turns()
         before = list(self.slots.values()) if phase.keep_optimizers else []
-        self.slots, members = make_slots(self.model, turns, self.training, self.trainable)
+        self.slots, members = make_slots(self.model, turns, self.training.at_rate(phase.rate), self.trainable)
         for slot in self.slots.values():
             slot.inherit(before)
         self.plays = [

@@ -1,7 +1,7 @@
 """The options of training: one frozen dataclass for `fit` and for the command line."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from nacre.errors import NacreError, at_least, share, unknown
@@ -103,6 +103,11 @@ class Training:
             if name not in known:
                 raise unknown("training option", name, known)
         return cls(**{**defaults, **options})
+
+    def at_rate(self, factor: float) -> "Training":
+        """The same options with every learning rate multiplied by `factor`."""
+        rates = {player: lr * factor for player, lr in self.player_lr.items()}
+        return replace(self, lr=self.lr * factor, player_lr=rates)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
