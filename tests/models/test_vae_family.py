@@ -9,6 +9,7 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 import nacre
 from nacre.data.spec import Spec
+from nacre.errors import NacreError
 from nacre.game import Batch
 from nacre.losses.divergences import gaussian_kl
 from nacre.models.autoencoders.beta_tcvae import BetaTCVAE, decompose
@@ -93,6 +94,8 @@ def test_an_opening_trains_the_iwae_as_a_vae_before_it_draws_more():
         setattr(iwae, name, noted(seen, getattr(iwae, name)))
     iwae.fit(torch.randn(64, 3).numpy(), steps=10, batch_size=16, progress=False)
     assert seen == ["negative_elbo"] * 7 + ["negative_bound"] * 3
+    with pytest.raises(NacreError, match="kl_warmup belongs to the opening"):
+        IWAE(TABLE, latent=2, hidden=(8,), kl_warmup=0.1)
 
 
 def test_the_parts_of_the_divergence_are_those_of_gaussians():

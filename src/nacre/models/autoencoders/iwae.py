@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nacre.data.spec import Spec
-from nacre.errors import at_least, share
+from nacre.errors import NacreError, at_least, share
 from nacre.game import Batch, Phase, Turn
 from nacre.models.autoencoders.vae import VAE
 from nacre.nets import coder
@@ -34,7 +34,8 @@ class IWAE(VAE):
         doubly: Whether the encoder takes the doubly reparametrised gradient.
         activation: Of the hidden layers.
         opening: Share of the steps, the first ones, that train as `vae` does, with one draw, in [0, 1): most of the way
-            at a fraction of the cost of k.
+            at a fraction of the cost of k. The learning rate of the others begins at a third of what it is.
+        kl_warmup: Share of the opening over which the weight of the KL rises from 0, in [0, 1).
 
     Shapes:
         encode: (n, *shape) -> (n, latent), the mean of q(z|x). decode: (n, latent) -> (n, *shape), the mean of p(x|z).
@@ -68,19 +69,24 @@ class IWAE(VAE):
         doubly: bool = True,
         activation: str = "relu",
         opening: float = 0.0,
+        kl_warmup: float = 0.0,
     ) -> None:
-        super().__init__(spec, latent, hidden, channels, network, likelihood, activation=activation)
+        super().__init__(
+            spec, latent, hidden, channels, network, likelihood, kl_warmup=kl_warmup, activation=activation
+        )
         at_least(1, k=k)
         share(opening=opening)
+        if kl_warmup and not opening:
+            raise NacreError("kl_warmup belongs to the opening and there is none; add --opening 0.9, or leave it out.")
         self.k, self.doubly, self.opening = k, doubly, opening
 
     def phases(self) -> list[Phase]:
-        """The opening, then k draws."""
+        """The opening, then k draws, whose learning rate must not undo it."""
         if not self.opening:
             return super().phases()
         return [
             Phase("one draw", super().turns, self.opening),
-            Phase(f"{self.k} draws", self.turns, 1 - self.opening, keep_optimizers=True),
+            Phase(f"{self.k} draws", self.turns, 1 - self.opening, rate=1 / 3),
         ]
 
     def turns(self) -> list[Turn]:
