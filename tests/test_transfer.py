@@ -2,7 +2,7 @@ import pytest
 import torch
 
 import nacre
-from nacre.classifier import few_labels
+from nacre.classifier import few_labels, usual
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,15 @@ def test_transfer_beats_the_same_net_from_random_weights(stacked, frozen, gain):
     torch.manual_seed(0)
     fresh = nacre.create("stacked-ae", stacked.spec, hidden=(128, 64))
     for seed in range(3):
-        options = {"labels": 20, "seed": seed, "steps": 300, "frozen": frozen}
+        options = {
+            "labels": 20,
+            "seed": seed,
+            "steps": 300,
+            "frozen": frozen,
+            "lr": 1e-3,
+            "drop": 0.0,
+            "drop_input": 0.0,
+        }
         pretrained = nacre.transfer(stacked, "digits", **options).accuracy(test)
         random = nacre.transfer(fresh, "digits", **options).accuracy(test)
         assert pretrained > random + gain
@@ -78,3 +86,22 @@ def test_dropout_is_for_training_only(stacked):
     assert torch.equal(classifier.classify(x), classifier.classify(x))
     batch = nacre.load_data("digits").batch(torch.arange(9))
     assert not torch.equal(classifier.error(batch), classifier.error(batch))
+
+
+def test_part_of_the_input_is_left_out(stacked):
+    """With all but a thousandth of it gone, the zeros are all that the encoder sees."""
+    batch = nacre.load_data("digits").batch(torch.arange(9))
+    classifier = nacre.transfer(stacked, "digits", labels=20, steps=1, drop=0.0, drop_input=0.999)
+    seen = []
+    classifier.trunk.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    torch.manual_seed(0)
+    classifier.error(batch)
+    classifier.classify(batch.x)
+    assert (seen[0] == 0).float().mean() > 0.95
+    assert torch.equal(seen[1], batch.x)
+
+
+def test_more_labels_take_more_steps_and_a_faster_encoder():
+    few, many = usual(20, 3e-3), usual(60_000, 3e-3)
+    assert (few["steps"], few["batch_size"], few["player_lr"]) == (500, 20, {"trunk": pytest.approx(3e-4)})
+    assert (many["steps"], many["batch_size"], many["player_lr"]) == (23_220, 100, {"trunk": pytest.approx(1e-3)})

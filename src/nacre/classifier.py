@@ -19,6 +19,9 @@ from nacre.game import Batch, Phase, Turn
 from nacre.model import Model, inference, seeded
 from nacre.nets.mlp import mlp
 
+STEPS, PER, GROWTH = 500, 100, 0.6
+LR, FEW, SHARE_OF_FEW, SHARE_OF_MANY = 3e-3, 5_000, 0.1, 1 / 3
+
 
 class Classifier(Model):
     """Minimise the cross-entropy of the labels, -log softmax(head(trunk(x)))[y].
@@ -29,6 +32,7 @@ class Classifier(Model):
         frozen: Share of the steps in which only the head learns, in [0, 1]; the trunk joins in the others.
         hidden: Units of new ReLU layers between the trunk and the head's last layer.
         drop: Share of the features that are left out in every step of training (dropout), in [0, 1).
+        drop_input: Share of the data's values that are left out likewise, in [0, 1).
 
     Shapes:
         embed: (n, *shape) -> (n, features). classify: (n, *shape) -> (n, classes), probabilities.
@@ -48,7 +52,13 @@ class Classifier(Model):
     defaults: ClassVar[dict[str, object]] = {"lr": 1e-3, "schedule": "cosine", "ema": 0.99}
 
     def __init__(
-        self, spec: Spec, trunk: nn.Module, frozen: float = 0.0, hidden: tuple[int, ...] = (), drop: float = 0.0
+        self,
+        spec: Spec,
+        trunk: nn.Module,
+        frozen: float = 0.0,
+        hidden: tuple[int, ...] = (),
+        drop: float = 0.0,
+        drop_input: float = 0.0,
     ) -> None:
         super().__init__(spec)
         if len(spec.classes) < 2:
@@ -56,8 +66,8 @@ class Classifier(Model):
         if not 0 <= frozen <= 1:
             raise NacreError(f"frozen is {frozen}; it must lie in [0, 1].")
         at_least(1, hidden=hidden)
-        share(drop=drop)
-        self.trunk, self.frozen, self.drop = trunk, frozen, drop
+        share(drop=drop, drop_input=drop_input)
+        self.trunk, self.frozen, self.drop, self.drop_input = trunk, frozen, drop, drop_input
         with self.evaluating(), torch.no_grad():
             width = trunk(torch.zeros(1, *spec.shape)).numel()
         self.head = mlp([width, *hidden, len(spec.classes)]) if hidden else nn.Linear(width, len(spec.classes))
@@ -77,7 +87,7 @@ class Classifier(Model):
 
     def error(self, batch: Batch) -> Tensor:
         """The cross-entropy in nats per example."""
-        features = self.features(batch.x)
+        features = self.features(dropout(batch.x, self.drop_input) if self.drop_input else batch.x)
         return cross_entropy(self.head(dropout(features, self.drop) if self.drop else features), batch.y)
 
     def features(self, x: Tensor) -> Tensor:
@@ -124,14 +134,17 @@ def transfer(
     layers: int = 0,
     frozen: float = 0.3,
     hidden: tuple[int, ...] = (),
-    drop: float = 0.0,
+    drop: float = 0.5,
+    drop_input: float = 0.3,
     seed: int = 0,
     **options: Any,
 ) -> Classifier:
     """Train a classifier whose lower layers are a copy of a model's encoder.
 
     In the first part of training the encoder is frozen and only the new layers learn; then the encoder is unfrozen and
-    all layers learn together. The model itself is left as it is.
+    all layers learn together. The model itself is left as it is. Unless the options say otherwise there are
+    500 (labels / 100)^0.6 steps, at least 500, on batches of 100, at a rate of 3e-3 for the new layers and of a tenth
+    of theirs for the encoder, or a third with more than 5,000 labels: with few, the encoder knows more than they do.
 
     Args:
         model: A trained autoencoder.
@@ -141,6 +154,7 @@ def transfer(
         frozen: Share of the steps before the encoder is unfrozen, in [0, 1]; 1 leaves it frozen.
         hidden: Units of new layers between the code and the classes.
         drop: Share of the code that is left out in every step of training (dropout), in [0, 1).
+        drop_input: Share of the data's values that are left out likewise, in [0, 1).
         seed: Seed of the drawn examples, the new layers and the order.
         options: Training options, as `fit` takes them; `player_lr={"trunk": ...}` is the encoder's learning rate.
 
@@ -160,11 +174,22 @@ def transfer(
     _check_shape(model, source)
     if labels is not None:
         source = source.subset(balanced(source.y, len(source.spec.classes), labels, seed))
-    usual = {"steps": 2_000, "batch_size": min(100, len(source)), "progress": False}
+    options = {**usual(len(source), options.get("lr", LR)), **options}
     lower = lowest(copy.deepcopy(model), layers)
     with seeded(seed):
-        classifier = Classifier(source.spec, Code(lower), frozen, hidden, drop)
-    return classifier.fit(source, seed=seed, **{**usual, **options})
+        classifier = Classifier(source.spec, Code(lower), frozen, hidden, drop, drop_input)
+    return classifier.fit(source, seed=seed, **options)
+
+
+def usual(labels: int, lr: float) -> dict[str, Any]:
+    """The training options of `transfer` with so many labels, where the new layers learn at the rate `lr`."""
+    return {
+        "steps": round(STEPS * max(1.0, labels / PER) ** GROWTH),
+        "batch_size": min(PER, labels),
+        "lr": lr,
+        "player_lr": {"trunk": lr * (SHARE_OF_FEW if labels <= FEW else SHARE_OF_MANY)},
+        "progress": False,
+    }
 
 
 def _check_shape(model: Model, data: Data) -> None:

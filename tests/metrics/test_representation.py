@@ -262,7 +262,7 @@ def test_pca_keeps_the_variance(digits):
 
 
 def test_finetuning_is_held_against_random_weights(vae, digits, monkeypatch):
-    monkeypatch.setattr("nacre.metrics.finetune.STEPS", 200)
+    monkeypatch.setattr("nacre.classifier.STEPS", 200)
     monkeypatch.setattr("nacre.metrics.finetune.DRAWS", {100: 2})
     before = copy.deepcopy(vae.state_dict())
     report = nacre.evaluate(vae, digits, ["finetune"], n=300)

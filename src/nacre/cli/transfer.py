@@ -26,9 +26,10 @@ def run(
     frozen: float = 0.3,
     hidden: tuple[int, ...] = (),
     drop: float = 0.5,
-    steps: int = 500,
+    drop_input: float = 0.3,
+    steps: int = 0,
     lr: float = 3e-3,
-    encoder_lr: float = 3e-4,
+    encoder_lr: float = 0.0,
     seed: int = 0,
     json: bool = False,
 ) -> None:
@@ -45,9 +46,10 @@ def run(
         frozen: Share of the steps in which only the new layers learn, before the encoder is unfrozen, in [0, 1].
         hidden: Units of new layers between the code and the classes.
         drop: Share of the code that is left out in every step of training (dropout), in [0, 1).
-        steps: Training steps of each classifier, of up to 100 examples; more labels take more of them.
+        drop_input: Share of the data's values that are left out likewise, in [0, 1).
+        steps: Training steps of each classifier, on batches of 100; 0 takes 500 (labels / 100)^0.6, at least 500.
         lr: Learning rate of the new layers, and of all layers from random weights.
-        encoder_lr: Learning rate of the reused layers.
+        encoder_lr: Learning rate of the reused layers; 0 takes a tenth of lr, or a third with more than 5,000 labels.
         seed: The seed of the first draw.
         json: Print JSON.
     """
@@ -58,7 +60,9 @@ def run(
     folder = RunFolder(run)
     model, (source, test) = folder.load(), parts(folder, data)
     options: dict[str, Any] = {"draws": draws, "seed": seed, "layers": layers, "frozen": frozen, "hidden": hidden}
-    options |= {"drop": drop, "steps": steps, "lr": lr, "player_lr": {"trunk": encoder_lr}}
+    options |= {"drop": drop, "drop_input": drop_input, "lr": lr}
+    options |= {"steps": steps} if steps else {}
+    options |= {"player_lr": {"trunk": encoder_lr}} if encoder_lr else {}
     results = []
     for number in labels:
         results.append(measure(model, source, test, number, options))
