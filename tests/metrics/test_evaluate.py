@@ -7,8 +7,11 @@ import pytest
 import torch
 
 import nacre
+from nacre.data.dataset import Data
+from nacre.data.spec import Spec
 from nacre.errors import NacreError
 from nacre.metrics import METRIC_OF, Report, find, names
+from nacre.metrics.context import Context
 from nacre.metrics.given import subject
 from nacre.metrics.result import Result
 from nacre.report.meanings import HEADINGS
@@ -121,6 +124,17 @@ def test_samples_that_are_not_finite_are_refused(vae, monkeypatch):
     monkeypatch.setattr(type(vae), "sample", lambda self, n, seed=None: torch.full((n, 1, 8, 8), torch.nan))
     with pytest.raises(NacreError, match="NaN"):
         nacre.evaluate(vae, "digits", ["frechet"])
+
+
+def test_the_first_of_the_real_examples_are_no_first_rows():
+    """Metrics that take the first few must not get one class of a set that is sorted."""
+    x = torch.arange(300.0)[:, None].repeat(1, 2)
+    data = Data(x, torch.arange(300) // 100, spec=Spec((2,), kind="vector", classes=("a", "b", "c")))
+    for n in (300, 10_000):
+        real = Context(nacre.create("vae", data.spec, latent=1, hidden=(4,)), data, n=n).real
+        assert sorted(real.x[:, 0].tolist()) == x[:, 0].tolist()
+        assert torch.equal(real.y, real.x[:, 0].long() // 100)
+        assert real.y[:60].bincount(minlength=3).min() > 10
 
 
 def test_a_report_survives_json(vae):

@@ -82,8 +82,12 @@ class Context:
 
     @cached_property
     def real(self) -> Batch:
-        """At most n real examples, held out; a random subset, since a set may be sorted."""
-        return Batch({name: value.cpu() for name, value in self.held.examples(self.n, self.seed).items()})
+        """At most n real examples, held out, in random order, since a set may be sorted and some take the first few."""
+        drawn = {name: value.cpu() for name, value in self.held.examples(self.n, self.seed).items()}
+        if self.n < len(self.held):
+            return Batch(drawn)
+        order = torch.randperm(len(self.held), generator=torch.Generator().manual_seed(self.seed))
+        return Batch({name: value[order] for name, value in drawn.items()})
 
     @cached_property
     def train_real(self) -> Batch:

@@ -42,7 +42,7 @@ class Embedded:
     @cached_property
     def real(self) -> Tensor:
         """Of held-out examples."""
-        return self.kept(f"{self.context.held.fingerprint}-{len(self.context.real)}", lambda: self.context.real.x)
+        return self.kept(f"{self.context.held.fingerprint}-drawn-{len(self.context.real)}", lambda: self.context.real.x)
 
     @cached_property
     def floor(self) -> Pair:
@@ -75,7 +75,7 @@ class Embedded:
         """What the features of the second set are kept under."""
         if self.context.has_train:
             return f"{self.context.train.fingerprint}-{self.context.size}"
-        return f"{self.context.held.fingerprint}-half-of-{len(self.context.real)}"
+        return f"{self.context.held.fingerprint}-half-drawn-{len(self.context.real)}"
 
     def kept(self, key: str, examples: Callable[[], Tensor]) -> Tensor:
         """Features from the cache, or of these examples; a later evaluation agrees to the last bit."""
