@@ -26,7 +26,7 @@ def run(
     frozen: float = 0.3,
     hidden: tuple[int, ...] = (),
     drop: float = 0.5,
-    drop_input: float = 0.3,
+    drop_input: float = 0.0,
     steps: int = 0,
     lr: float = 3e-3,
     encoder_lr: float = 0.0,
@@ -46,7 +46,7 @@ def run(
         frozen: Share of the steps in which only the new layers learn, before the encoder is unfrozen, in [0, 1].
         hidden: Units of new layers between the code and the classes.
         drop: Share of the code that is left out in every step of training (dropout), in [0, 1).
-        drop_input: Share of the data's values that are left out likewise, in [0, 1).
+        drop_input: Share of the data's values that are left out likewise, in [0, 1); large images gain by 0.3.
         steps: Training steps of each classifier, on batches of 100; 0 takes 500 (labels / 100)^0.6, at least 500.
         lr: Learning rate of the new layers, and of all layers from random weights.
         encoder_lr: Learning rate of the reused layers; 0 takes a tenth of lr, or a third with more than 5,000 labels.
