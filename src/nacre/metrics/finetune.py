@@ -32,8 +32,9 @@ def measure(context: Context) -> list[Result]:
 
     A linear head on the encoder is trained as `nacre.transfer` does: alone for 3 steps of 10, then all layers with it;
     30 % of the input are left out in every step. The model itself is left as it is. The reference is an untrained model
-    of the same configuration whose layers all learn at the head's rate from the first step. 100 labels are drawn ten times, 1,000 five times, 10,000 twice.
-    `finetune_gain_100` ... is the mean over the draws by how much the model is ahead of it.
+    of the same configuration whose layers all learn at the head's rate from the first step. 100 labels are drawn ten
+    times, 1,000 five times, 10,000 twice. `finetune_gain_100` ... is the mean over the draws by how much the model is
+    ahead of it.
 
     Reference:
         Hinton, Salakhutdinov. Reducing the dimensionality of data with neural networks. 2006.
