@@ -154,7 +154,7 @@ def transfer(
         frozen: Share of the steps before the encoder is unfrozen, in [0, 1]; 1 leaves it frozen.
         hidden: Units of new layers between the code and the classes.
         drop: Share of the code that is left out in every step of training (dropout), in [0, 1).
-        drop_input: Share of the data's values that are left out likewise, in [0, 1); large images gain by 0.3.
+        drop_input: Share of the data's values that are left out likewise, in [0, 1); 0.3 suits images of 28 pixels.
         seed: Seed of the drawn examples, the new layers and the order.
         options: Training options, as `fit` takes them; `player_lr={"trunk": ...}` is the encoder's learning rate.
 

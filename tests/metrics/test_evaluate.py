@@ -11,7 +11,7 @@ from nacre.data.dataset import Data
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
 from nacre.metrics import METRIC_OF, Report, find, names
-from nacre.metrics.context import Context
+from nacre.metrics.context import Context, draw_examples
 from nacre.metrics.given import subject
 from nacre.metrics.result import Result
 from nacre.report.meanings import HEADINGS
@@ -135,6 +135,7 @@ def test_the_first_of_the_real_examples_are_no_first_rows():
         assert sorted(real.x[:, 0].tolist()) == x[:, 0].tolist()
         assert torch.equal(real.y, real.x[:, 0].long() // 100)
         assert real.y[:60].bincount(minlength=3).min() > 10
+        assert draw_examples(data, n, 0).y[:60].bincount(minlength=3).min() > 10
 
 
 def test_a_report_survives_json(vae):

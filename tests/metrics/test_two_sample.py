@@ -53,7 +53,7 @@ def judged(vae, digits, samples):
 
 def test_the_order_of_samplers_is_right(vae, digits, monkeypatch):
     monkeypatch.setattr(two_sample, "STEPS", 150)
-    real = digits.examples().x
+    real = Context(vae, digits).train_real.x
     noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
     little, noisy, collapsed = (
         (real + 0.15 * noise).clamp(0, 1),

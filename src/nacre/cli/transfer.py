@@ -46,13 +46,14 @@ def run(
         frozen: Share of the steps in which only the new layers learn, before the encoder is unfrozen, in [0, 1].
         hidden: Units of new layers between the code and the classes.
         drop: Share of the code that is left out in every step of training (dropout), in [0, 1).
-        drop_input: Share of the data's values that are left out likewise, in [0, 1); large images gain by 0.3.
+        drop_input: Share of the data's values that are left out likewise, in [0, 1); 0.3 suits images of 28 pixels.
         steps: Training steps of each classifier, on batches of 100; 0 takes 500 (labels / 100)^0.6, at least 500.
         lr: Learning rate of the new layers, and of all layers from random weights.
         encoder_lr: Learning rate of the reused layers; 0 takes a tenth of lr, or a third with more than 5,000 labels.
         seed: The seed of the first draw.
         json: Print JSON.
     """
+    from nacre.classifier import usual
     from nacre.engine.run import RunFolder
 
     if any(number < 0 for number in labels):
@@ -66,7 +67,8 @@ def run(
     results = []
     for number in labels:
         results.append(measure(model, source, test, number, options))
-        keep(folder, results[-1], {**options, "data": source.name, "test": test.fingerprint})
+        resolved = {**usual(results[-1].labels, lr), **options}
+        keep(folder, results[-1], {**resolved, "data": source.name, "test": test.fingerprint})
     if json:
         print(encoding.dumps([result.to_dict() for result in results], indent=2))
     else:

@@ -83,17 +83,12 @@ class Context:
     @cached_property
     def real(self) -> Batch:
         """At most n real examples, held out, in random order, since a set may be sorted and some take the first few."""
-        drawn = {name: value.cpu() for name, value in self.held.examples(self.n, self.seed).items()}
-        if self.n < len(self.held):
-            return Batch(drawn)
-        order = torch.randperm(len(self.held), generator=torch.Generator().manual_seed(self.seed))
-        return Batch({name: value[order] for name, value in drawn.items()})
+        return draw_examples(self.held, self.n, self.seed)
 
     @cached_property
     def train_real(self) -> Batch:
         """At most n training examples, or at least 2,000 where so many are needed, drawn at random."""
-        drawn = self.train.examples(self.size, self.seed)
-        return Batch({name: value.cpu() for name, value in drawn.items()})
+        return draw_examples(self.train, self.size, self.seed)
 
     @property
     def size(self) -> int:
@@ -214,3 +209,12 @@ class Context:
             seed=self.seed,
             method=method,
         )
+
+
+def draw_examples(data: Data, n: int, seed: int) -> Batch:
+    """At most n examples on the CPU, in random order even where all are taken."""
+    rows = {name: value.cpu() for name, value in data.examples(n, seed).items()}
+    if n < len(data):
+        return Batch(rows)
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))
+    return Batch({name: value[order] for name, value in rows.items()})

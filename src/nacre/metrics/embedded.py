@@ -74,7 +74,7 @@ class Embedded:
     def other_key(self) -> str:
         """What the features of the second set are kept under."""
         if self.context.has_train:
-            return f"{self.context.train.fingerprint}-{self.context.size}"
+            return f"{self.context.train.fingerprint}-drawn-{self.context.size}"
         return f"{self.context.held.fingerprint}-half-drawn-{len(self.context.real)}"
 
     def kept(self, key: str, examples: Callable[[], Tensor]) -> Tensor:
