@@ -14,6 +14,7 @@ from nacre.losses.likelihoods import (
     discretised_logistic_nll,
     gaussian_log_density,
     gaussian_nll,
+    mixture_log_density,
     squared_error,
 )
 
@@ -89,6 +90,21 @@ def test_gaussian_log_density_is_the_distributions_over_the_last_dimension():
     expected = Normal(mean, (logvar / 2).exp()).log_prob(x).sum(-1)
     assert torch.allclose(gaussian_log_density(x, mean, logvar), expected, rtol=1e-12)
     assert torch.allclose(gaussian_log_density(x), Normal(0.0, 1.0).log_prob(x).sum(-1), rtol=1e-6)
+
+
+def test_mixture_log_density_is_the_mean_of_its_components_densities():
+    x, mean, logvar = doubles(9, 3), doubles(4, 3), doubles(4, 3)
+    each = gaussian_log_density(x[:, None], mean, logvar)  # (9, 4)
+    assert torch.allclose(mixture_log_density(x, mean, logvar), each.exp().mean(1).log(), rtol=1e-9)
+
+
+def test_narrow_components_survive_single_precision_and_autocast():
+    mean = 3 * torch.randn(50, 40)
+    x, logvar = mean + 0.01 * torch.randn(50, 40), torch.full((50, 40), 2 * math.log(0.01))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = mixture_log_density(x, mean, logvar)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, gaussian_log_density(x, mean, logvar) - math.log(50), atol=1e-3)
 
 
 def test_squared_error_is_a_sum_over_an_examples_values():

@@ -93,6 +93,24 @@ def gaussian_log_density(x: Tensor, mean: Tensor | float = 0.0, logvar: Tensor |
     return -0.5 * ((x - mean).square() * (-logvar).exp() + logvar + math.log(2 * math.pi)).sum(-1)
 
 
+def mixture_log_density(x: Tensor, mean: Tensor, logvar: Tensor) -> Tensor:
+    """Log 1/k sum_i N(x; mean_i, exp(logvar_i)) in the precision of x, shape (n,).
+
+    |x - mean|^2 / var is taken apart into three matrix products, so that no (n, k, d) is stored; they are done in
+    float64, since what is left when large numbers cancel is the density.
+
+    Args:
+        x: Shape (n, d).
+        mean: Of the components (k, d).
+        logvar: Their log-variances (k, d).
+    """
+    z, mean, logvar = (part.double() for part in (x, mean, logvar))
+    precision = (-logvar).exp()
+    constant = (mean.square() * precision + logvar).sum(1) + z.shape[1] * math.log(2 * math.pi)
+    of_components = (z.square() @ precision.T - 2 * z @ (mean * precision).T + constant) / -2  # (n, k)
+    return (of_components.logsumexp(1) - math.log(len(mean))).to(x.dtype)
+
+
 def squared_error(prediction: Tensor, x: Tensor) -> Tensor:
     """Sum (x - prediction)^2 over an example's values, shape (n,)."""
     return (prediction - x).square().flatten(1).sum(1)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nacre.losses.likelihoods import gaussian_log_density
+from nacre.losses.likelihoods import gaussian_log_density, mixture_log_density
 from nacre.metrics.context import Context
 from nacre.metrics.result import Result
 from nacre.model import seeded
@@ -95,14 +95,8 @@ def information_below(z: Tensor, mean: Tensor, logvar: Tensor) -> float:
         logvar: Its log-variances, (n, d).
     """
     own = gaussian_log_density(z, mean, logvar)
-    # |z - mean|^2 / var as three matrix products, so that no (n, n, d) is stored
-    precision = (-logvar).exp()
-    constant = (mean.square() * precision + logvar).sum(1) + z.shape[1] * math.log(2 * math.pi)
-    mixed = [
-        (part.square() @ precision.T - 2 * part @ (mean * precision).T + constant).div(-2).logsumexp(1)
-        for part in z.split(CHUNK)
-    ]
-    return float((own - torch.cat(mixed)).mean() + math.log(len(z)))
+    mixed = torch.cat([mixture_log_density(part, mean, logvar) for part in z.split(CHUNK)])
+    return float((own - mixed).mean())
 
 
 def squared_mmd(x: Tensor, y: Tensor) -> float:

@@ -1,6 +1,5 @@
 """VampPrior: a VAE whose prior is the mixture of its posteriors at inputs that it learns."""
 
-import math
 from typing import ClassVar
 
 import torch
@@ -10,7 +9,7 @@ from nacre.data.dataset import Data
 from nacre.data.spec import Spec
 from nacre.errors import at_least
 from nacre.game import Turn
-from nacre.losses.likelihoods import gaussian_log_density
+from nacre.losses.likelihoods import gaussian_log_density, mixture_log_density
 from nacre.models.autoencoders.vae import VAE
 from nacre.nets import coder
 from nacre.nets import likelihood as likelihoods
@@ -89,8 +88,7 @@ class VampVAE(VAE):
 
     def log_prior(self, z: Tensor) -> Tensor:
         """Log 1/K sum_k q(z|u_k), shape (n,)."""
-        by_component = gaussian_log_density(z[:, None], *(part[None] for part in self.components()))
-        return torch.logsumexp(by_component, 1) - math.log(by_component.shape[1])
+        return mixture_log_density(z, *self.components())
 
     def log_ratio(self, z: Tensor, h: Tensor) -> Tensor:
         """Log p(z) - log q(z|x), shape (n,)."""
