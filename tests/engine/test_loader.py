@@ -1,13 +1,16 @@
 """The order of the data: seeded, without repeats, and shared out among processes."""
 
+import json
 from itertools import chain
 
 import pytest
 import torch
 
+import nacre
 from nacre.data.dataset import Data
 from nacre.data.loader import Loader
 from nacre.data.spec import Spec
+from nacre.engine.training import Training
 from nacre.errors import NacreError
 
 CPU = torch.device("cpu")
@@ -77,3 +80,23 @@ def test_a_batch_larger_than_the_data_is_refused():
 def test_a_batch_that_processes_cannot_share_is_refused():
     with pytest.raises(NacreError, match="4 processes"):
         loader(6, world=4)
+
+
+def test_the_models_own_batch_gives_way_to_fewer_examples_but_an_asked_one_does_not():
+    usual = Training(accumulate=2)
+    assert usual.for_data({}, 101).batch_size == 100
+    assert usual.for_data({}, 101, world=4).batch_size == 96
+    assert usual.for_data({}, 1_000) == usual
+    assert Training(batch_size=500).for_data({"batch_size": 500}, 30).batch_size == 30
+    assert Training(batch_size=64).for_data({"batch_size": 500}, 30).batch_size == 64
+
+
+def test_a_small_table_is_trained_on_with_no_flags(tmp_path):
+    rows = "".join(f"{i % 7},{'ab'[i % 2]}\n" for i in range(40))
+    (tmp_path / "few.csv").write_text("size,kind\n" + rows)
+    data = nacre.load_data(tmp_path / "few.csv")
+    model = nacre.create("tabular-vae", data.spec, latent=2, hidden=(8,))
+    model.fit(data, out=tmp_path / "run", steps=3, progress=False)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["training"]["batch_size"] == len(data)
+    with pytest.raises(NacreError, match=f"--batch-size {len(data)}"):
+        model.fit(data, steps=3, batch_size=100, progress=False)

@@ -162,6 +162,7 @@ def train(
         game = model(data.spec, **hparams)
         folder = out or Path(distributed.share(str(next_folder(f"{name}-{data.name or 'data'}"))))
         if dry_run:
+            training = training.for_data(model.defaults, len(data))
             resolved = {"model": name, "data": f"{data.name} ({len(data)} examples of {data.spec.shape})"}
             print(json.dumps({**resolved, **game.hparams, **training.to_dict(), "out": str(folder)}, indent=2))
             return

@@ -77,7 +77,7 @@ class Trainer:
                 f"the data have shape {self.data.spec.shape} but the model was made for {model.spec.shape}; "
                 f"create it with this data's spec."
             )
-        self.training = training
+        self.training = training = training.for_data(model.defaults, min(map(len, streams.values())), self.world)
         self.out = Path(out) if out is not None else None
         self.phases = list(model.phases())
         self.ends = phase_ends(self.phases, training.steps)

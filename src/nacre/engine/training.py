@@ -13,7 +13,7 @@ class Training:
 
     Args:
         steps: Training steps; in one step every turn of the game is played.
-        batch_size: Examples per step, over all processes together.
+        batch_size: Examples per step, over all processes together; by default no more than there are.
         lr: Learning rate.
         player_lr: Learning rates of single players, which replace `lr` for them: `critic 4e-4`.
         optimizer: The rule that turns gradients into steps.
@@ -108,6 +108,21 @@ class Training:
         """The same options with every learning rate multiplied by `factor`."""
         rates = {player: lr * factor for player, lr in self.player_lr.items()}
         return replace(self, lr=self.lr * factor, player_lr=rates)
+
+    def for_data(self, defaults: Mapping[str, Any], examples: int, world: int = 1) -> "Training":
+        """The same options where data of fewer examples than the model's own batch size make one batch.
+
+        A batch size that differs from the model's own was asked for, and stays.
+
+        Args:
+            defaults: The model's own options.
+            examples: How many there are.
+            world: Processes that share a batch.
+        """
+        usual = {"batch_size": Training.batch_size, **defaults}["batch_size"]
+        parts = world * self.accumulate
+        most = examples // parts * parts
+        return replace(self, batch_size=most) if self.batch_size == usual and 0 < most < usual else self
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
