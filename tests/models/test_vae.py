@@ -25,6 +25,12 @@ def terms(model: VAE, x: torch.Tensor) -> dict[str, torch.Tensor]:
     return model.negative_elbo(Batch(x=x))
 
 
+def noise_of(logvar: torch.Tensor) -> torch.Tensor:
+    """The standard deviations of TABLE's columns, with this mean log-variance and as their scales are to each other."""
+    scale = torch.tensor(TABLE.scale).double()
+    return (logvar / 2).exp() * scale / scale.log().mean().exp()
+
+
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 def test_the_bound_is_that_of_an_independent_computation(likelihood):
     if likelihood == "bernoulli":
@@ -46,7 +52,7 @@ def test_the_bound_is_that_of_an_independent_computation(likelihood):
         log_p = Bernoulli(logits=out).log_prob(x.double().flatten(1)).sum(1)
     else:
         loc = out * torch.tensor(TABLE.scale).double() + torch.tensor(TABLE.center).double()
-        log_p = Normal(loc, (w["likelihood.logvar"] / 2).exp()).log_prob(x.double()).sum(1)
+        log_p = Normal(loc, noise_of(w["likelihood.logvar"])).log_prob(x.double()).sum(1)
     found = terms(model, x)
     assert found["reconstruction"].item() == pytest.approx(-log_p.mean().item(), rel=1e-5)
     assert found["kl"].item() == pytest.approx(kl_divergence(q, Normal(0.0, 1.0)).sum(1).mean().item(), rel=1e-5)
@@ -83,23 +89,25 @@ def test_the_kls_weight_rises_over_the_warm_up():
 def linear_gaussian(offset: float) -> tuple[VAE, torch.Tensor, torch.Tensor]:
     """A VAE with x = W z + m + noise, its data and their exact log-likelihood.
 
-    The columns of W are orthogonal, so that the exact posterior has a diagonal covariance. The encoder is that
-    posterior with its mean moved by `offset`.
+    The columns of W are orthogonal in units of the noise, so that the exact posterior has a diagonal covariance. The
+    encoder is that posterior with its mean moved by `offset`.
     """
     torch.manual_seed(1)
     model = VAE(TABLE, latent=2, hidden=())
     center, scale = torch.tensor(TABLE.center).double(), torch.tensor(TABLE.scale).double()
     columns, _ = torch.linalg.qr(torch.randn(3, 2, dtype=torch.float64))
-    w, m, s = columns * torch.tensor([1.5, 0.7]).double(), torch.tensor([0.5, -1.0, 2.0]).double(), 0.3
-    precision = w.square().sum(0) / s + 1  # of each latent, given x
-    backwards = (w / s / precision).T  # E[z | x] = backwards (x - m)
+    logvar, m = torch.tensor(0.3).double().log(), torch.tensor([0.5, -1.0, 2.0]).double()
+    sd = noise_of(logvar)[:, None]
+    w = sd * columns * torch.tensor([2.7, 1.3]).double()
+    precision = (w / sd).square().sum(0) + 1  # of each latent, given x
+    backwards = (w / sd.square() / precision).T  # E[z | x] = backwards (x - m)
     with torch.no_grad():
         model.decoder[0].weight.copy_(w / scale[:, None])
         model.decoder[0].bias.copy_((m - center) / scale)
         model.encoder[1].weight.copy_(torch.cat([backwards * scale, torch.zeros(2, 3)]))
         model.encoder[1].bias.copy_(torch.cat([backwards @ (center - m) + offset, -precision.log()]))
-        model.likelihood.logvar.fill_(math.log(s))
-    marginal = MultivariateNormal(m, w @ w.T + s * torch.eye(3, dtype=torch.float64))
+        model.likelihood.logvar.copy_(logvar)
+    marginal = MultivariateNormal(m, w @ w.T + sd.square().flatten().diag())
     x = marginal.sample((300,))
     return model, x.float(), marginal.log_prob(x)
 

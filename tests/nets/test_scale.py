@@ -1,12 +1,14 @@
 """The layers at the border between the data's units and the network's."""
 
+import math
+
 import pytest
 import torch
 
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
 from nacre.losses.likelihoods import bernoulli_nll, gaussian_nll
-from nacre.nets.likelihood import Bernoulli, Gaussian
+from nacre.nets.likelihood import Bernoulli, FixedGaussian, Gaussian, PixelGaussian
 from nacre.nets.mlp import mlp
 from nacre.nets.scale import FromData, ToData
 
@@ -58,8 +60,18 @@ def test_gaussian_likelihood_measures_in_the_datas_units():
     x = torch.tensor(TABLE.center) + torch.tensor(TABLE.scale) * torch.randn(4, 3)
     mean = h * torch.tensor(TABLE.scale) + torch.tensor(TABLE.center)
     assert torch.allclose(likelihood.mean(h), mean)
-    assert torch.allclose(likelihood.nll(h, x), gaussian_nll(mean, likelihood.logvar, x), rtol=1e-5)
+    variance = torch.tensor(TABLE.scale).square()  # at first the mean log-variance, and each column's distance from it
+    assert torch.allclose(likelihood.nll(h, x), gaussian_nll(mean, variance.log(), x), rtol=1e-5)
     assert likelihood.logvar.shape == () and likelihood.logvar.requires_grad
+
+
+@pytest.mark.parametrize("kind", [Gaussian, FixedGaussian, PixelGaussian])
+def test_other_units_of_a_column_change_a_normal_density_by_their_jacobian_alone(kind):
+    """So that no column is neglected for the unit it is measured in."""
+    h, u = torch.randn(4, 2 * kind.outputs), torch.randn(4, 2)
+    metres, inches = Spec((2,), scale=(1.0, 1.0)), Spec((2,), scale=(1.0, 39.37))
+    wanted = kind(metres).nll(h, u) + math.log(39.37)
+    assert torch.allclose(kind(inches).nll(h, u * torch.tensor(inches.scale)), wanted, atol=1e-4)
 
 
 def test_gaussian_likelihood_begins_at_the_datas_own_variance():

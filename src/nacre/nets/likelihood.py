@@ -104,8 +104,9 @@ class ContinuousBernoulli(Likelihood):
 class Gaussian(Likelihood):
     """Every value is normal around a prediction, with one learned variance for all of them.
 
-    The variance is that of the data's own units. Its optimum is the mean squared error, so that the balance between
-    reconstruction and divergence needs no weight. Rybkin et al. 2021 (arXiv 2006.13202), sigma-VAE.
+    The variance is that of the data's own units; columns of different scales share it as a part of their own variances.
+    Its optimum is the mean squared error, so that the balance between reconstruction and divergence needs no weight.
+    Rybkin et al. 2021 (arXiv 2006.13202), sigma-VAE.
 
     Args:
         spec: The units.
@@ -113,19 +114,22 @@ class Gaussian(Likelihood):
 
     unit_interval: ClassVar[bool] = False
     logvar: Tensor
+    offsets: Tensor
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
         self.to_data = ToData(spec)
-        self.start(torch.tensor(spec.scale).square().log())
+        own = torch.tensor(spec.scale).square().log()
+        self.register_buffer("offsets", own - own.mean(), persistent=False)  # of the columns from their mean
+        self.start(own.mean())
 
     def start(self, logvar: Tensor) -> None:
         """Set the log-variance to the mean of the data's own, to be learned."""
-        self.logvar = nn.Parameter(logvar.mean())
+        self.logvar = nn.Parameter(logvar)
 
     def nll(self, h: Tensor, x: Tensor) -> Tensor:
         """-log p(x | h) in nats, shape (n,)."""
-        return gaussian_nll(self.mean(h), self.logvar, x)
+        return gaussian_nll(self.mean(h), self.logvar + self.offsets, x)
 
     def mean(self, h: Tensor) -> Tensor:
         """E[x | h], shape (n, *shape)."""
@@ -140,22 +144,22 @@ class FixedGaussian(Gaussian):
     """
 
     def start(self, logvar: Tensor) -> None:
-        """Keep the data's own log-variance, by column where columns have one each."""
+        """Keep the data's own log-variance."""
         self.register_buffer("logvar", logvar, persistent=False)
 
 
 class PixelGaussian(Gaussian):
     """Every value is normal around a prediction with a variance that the decoder predicts too.
 
-    The log-variance is bounded below at that of a tenth of an 8-bit grey level, since the likelihood of a value that is
-    predicted exactly has no bound (Mattei & Frellsen 2018).
+    The log-variance is bounded below at that of a tenth of an 8-bit grey level, or as small a part of a column's own,
+    since the likelihood of a value that is predicted exactly has no bound (Mattei & Frellsen 2018).
 
     Args:
         spec: The units.
     """
 
     outputs: ClassVar[int] = 2
-    FLOOR: ClassVar[float] = -15.7  # 2 log(0.1 / 255)
+    FLOOR: ClassVar[float] = -14.3  # 2 log(0.1 / 127.5): the scale of images is half their range
 
     def start(self, logvar: Tensor) -> None:
         """Keep the data's own log-variance as the middle of the predicted ones."""
@@ -164,7 +168,7 @@ class PixelGaussian(Gaussian):
     def nll(self, h: Tensor, x: Tensor) -> Tensor:
         """-log p(x | h) in nats, shape (n,)."""
         mean, logvar = self.split(unrounded(h))
-        return gaussian_nll(self.to_data(mean), (logvar + self.logvar).clamp(min=self.FLOOR), x)
+        return gaussian_nll(self.to_data(mean), logvar.clamp(min=self.FLOOR) + self.logvar + self.offsets, x)
 
     def mean(self, h: Tensor) -> Tensor:
         """E[x | h], shape (n, *shape)."""
