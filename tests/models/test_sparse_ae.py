@@ -40,6 +40,21 @@ def test_k_falls_while_training(progress, k):
     assert torch.equal(model.kept, (z != 0).any(0))
 
 
+@pytest.mark.parametrize("sparsity", ["top-k", "kl"])
+def test_the_whole_example_is_restored_from_the_code_of_a_damaged_one(sparsity):
+    torch.manual_seed(0)
+    model = SparseAE(SPEC, sparsity=sparsity, latent=20, k=4, start_k=4, noise="gaussian", corruption=0.7)
+    x = torch.randn(9, 6)
+    rows = (x - 1) / 2
+    torch.manual_seed(3)
+    h = model.encoder(rows + 0.7 * torch.randn(9, 6))
+    z = h if sparsity == "kl" else torch.where(h >= h.topk(4, 1).values[:, -1:], h, 0)
+    expected = (z @ model.encoder[0][0].weight + model.decoder.biases[0] - rows).square().sum(1).mean()
+    torch.manual_seed(3)
+    assert torch.allclose(model.turns()[0].loss(Batch(x=x))["reconstruction"], expected, rtol=1e-5)
+    assert torch.equal(model.encode(x), model.encode(x))  # what is encoded is not damaged
+
+
 def test_idle_steps_are_counted():
     model = SparseAE(SPEC, latent=4, k=1, start_k=1)
     for kept in ([1, 0, 0, 1], [1, 1, 0, 0], [0, 1, 0, 0]):

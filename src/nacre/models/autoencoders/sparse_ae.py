@@ -11,6 +11,7 @@ from nacre.errors import NacreError, at_least
 from nacre.game import Batch, Turn
 from nacre.losses.likelihoods import squared_error
 from nacre.model import Model, inference
+from nacre.nets.corruption import Corruption, Noise
 from nacre.nets.rows import Rows
 from nacre.nets.tied import Tied, layers
 
@@ -22,6 +23,7 @@ class SparseAE(Model):
     that have long not been kept learn to explain what the kept ones leave: + revival |(x - x') - W'(z of the dead)|^2.
     kl: z = sigmoid(W x + b), of which every unit shall be active at the rate rho on average: + weight sum_j
     KL(rho || mean of z_j) with KL(p || q) = p log(p / q) + (1 - p) log((1 - p) / (1 - q)).
+    With corruption the code is that of noise(x), and what it restores is the whole x.
 
     Algorithm: "k-Sparse Autoencoders" of Makhzani & Frey 2013, section 2.1, with the k schedule of its section 4.2.1.
 
@@ -37,6 +39,9 @@ class SparseAE(Model):
         dead_after: Steps without being kept for any example after which a unit is dead, 1 or more.
         rate: rho of kl, in (0, 1).
         weight: Weight of the kl, 0 or more.
+        noise: Values set to 0, normal noise added, or values set to their extremes; only in training.
+        corruption: Share of the values that are damaged, in [0, 1), or the standard deviation of the normal noise; 0
+            damages none.
 
     Shapes:
         encode: (n, *shape) -> (n, latent). decode: (n, latent) -> (n, *shape).
@@ -44,7 +49,8 @@ class SparseAE(Model):
     Departures:
         The data's mean is taken off first. Adam and an average of the weights instead of gradient descent with
         momentum. The revival is that of Gao et al. 2024 (without its normalisation of the errors). The kl takes the
-        mean over a batch instead of all data, and a linear decoder with the encoder's weights.
+        mean over a batch instead of all data, and a linear decoder with the encoder's weights. The noise, which is off
+        by default, is that of denoising autoencoders.
 
     Example:
         >>> import nacre
@@ -78,6 +84,8 @@ class SparseAE(Model):
         dead_after: int = 100,
         rate: float = 0.05,
         weight: float = 0.1,
+        noise: Noise = "gaussian",
+        corruption: float = 0.0,
     ) -> None:
         super().__init__(spec)
         at_least(1, latent=latent, k=k, wider=wider, dead_after=dead_after)
@@ -91,7 +99,7 @@ class SparseAE(Model):
             raise NacreError(f"rate is {rate}; it must lie between 0 and 1.")
         self.latent, self.sparsity, self.revival, self.dead_after = latent, sparsity, revival, dead_after
         self.k, self.start_k, self.encoded_k, self.rate, self.weight = k, start_k, round(k * wider), rate, weight
-        self.rows = Rows(spec)
+        self.rows, self.corrupt = Rows(spec), Corruption(noise, corruption)
         self.encoder = layers([spec.size, latent], "sigmoid" if sparsity == "kl" else "identity")
         self.decoder = Tied(self.encoder, "identity")
         self.register_buffer("mean", torch.zeros(spec.size))
@@ -111,8 +119,8 @@ class SparseAE(Model):
 
     def few_units(self, batch: Batch) -> dict[str, Tensor]:
         """Squared error from the k largest units, and that of the dead ones on what is left, per example."""
-        x = self.centred(batch.x)
-        z = self.encoder(x)
+        x, seen = self.restored(batch)
+        z = self.encoder(seen)
         largest = z.topk(self.start_k, 1).values
         k = self.k + (self.start_k - self.k) * (1 - 2 * self.progress).clamp(min=0)
         keep = z >= largest.index_select(1, k.round().long()[None] - 1)  # (n, latent)
@@ -137,12 +145,17 @@ class SparseAE(Model):
 
     def rare_units(self, batch: Batch) -> dict[str, Tensor]:
         """Squared error and the KL of the units' mean activity from the rate, per example."""
-        x = self.centred(batch.x)
-        z = self.encoder(x)
+        x, seen = self.restored(batch)
+        z = self.encoder(seen)
         return {
             "reconstruction": squared_error(self.decoder(z), x).mean(),
             "kl": self.weight * bernoulli_kl(self.rate, z.mean(0)).sum(),
         }
+
+    def restored(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What is to be restored and what the encoder sees of it, without the mean, each (n, size)."""
+        rows = self.rows(batch.x)
+        return rows - self.mean, self.corrupt(rows, self.spec.bounded) - self.mean
 
     def centred(self, x: Tensor) -> Tensor:
         """Examples as rows without their mean: (n, *shape) -> (n, size)."""
