@@ -88,6 +88,17 @@ def test_dropout_is_for_training_only(stacked):
     assert not torch.equal(classifier.error(batch), classifier.error(batch))
 
 
+def test_dropout_lies_between_the_layers_of_a_stack_too(stacked):
+    """With all but a thousandth of it gone, the first layer says nothing, and the features no longer differ."""
+    batch = nacre.load_data("digits").batch(torch.arange(9))
+    classifier = nacre.transfer(stacked, "digits", labels=20, steps=1, drop=0.999)
+    classifier.train()
+    torch.manual_seed(0)
+    assert classifier.features(batch.x).unique(dim=0).shape[0] < 5
+    assert classifier.embed(batch.x).unique(dim=0).shape[0] == 9
+    assert [len(layer) for layer in stacked.encoder] == [2] * len(stacked.encoder)
+
+
 def test_part_of_the_input_is_left_out(stacked):
     """With all but a thousandth of it gone, the zeros are all that the encoder sees."""
     batch = nacre.load_data("digits").batch(torch.arange(9))

@@ -6,7 +6,7 @@ It is trained by the same engine as the generative models.
 import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -114,12 +114,15 @@ class Code(nn.Module):
     """The encoder of a model, differentiable: (n, *shape) -> (n, latent).
 
     Args:
-        model: A model with `features`.
+        model: A model with `features`, which is taken over.
+        drop: Share of what each layer of a stack says to the next that is left out in training, in [0, 1).
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, drop: float = 0.0) -> None:
         super().__init__()
         self.model = model
+        for layer in list(stack_of(model) or ())[:-1]:
+            cast(nn.Sequential, layer).append(nn.Dropout(drop))
 
     def forward(self, x: Tensor) -> Tensor:
         """The code of each example."""
@@ -153,7 +156,8 @@ def transfer(
         layers: How many of the encoder's layers to reuse, from the data on, for models that are stacks; 0 takes all.
         frozen: Share of the steps before the encoder is unfrozen, in [0, 1]; 1 leaves it frozen.
         hidden: Units of new layers between the code and the classes.
-        drop: Share of the code that is left out in every step of training (dropout), in [0, 1).
+        drop: Share of the code, and of what each layer of a stack says to the next, that is left out in every step of
+            training (dropout), in [0, 1).
         drop_input: Share of the data's values that are left out likewise, in [0, 1); 0.3 suits images of 28 pixels.
         seed: Seed of the drawn examples, the new layers and the order.
         options: Training options, as `fit` takes them; `player_lr={"trunk": ...}` is the encoder's learning rate.
@@ -177,7 +181,7 @@ def transfer(
     options = {**usual(len(source), options.get("lr", LR)), **options}
     lower = lowest(copy.deepcopy(model), layers)
     with seeded(seed):
-        classifier = Classifier(source.spec, Code(lower), frozen, hidden, drop, drop_input)
+        classifier = Classifier(source.spec, Code(lower, drop), frozen, hidden, drop, drop_input)
     return classifier.fit(source, seed=seed, **options)
 
 
@@ -203,15 +207,22 @@ def lowest(model: Model, layers: int) -> Model:
     Raises:
         NacreError: Its encoder is no stack, or has fewer layers.
     """
-    stack = getattr(model, "encoder", None)
     if not layers:
         return model
-    if not isinstance(stack, nn.Sequential) or not all(isinstance(layer, nn.Sequential) for layer in stack):
+    stack = stack_of(model)
+    if stack is None:
         raise NacreError(f"the encoder of {model.registered_name()} is no stack of layers; leave layers out.")
     if not 0 < layers <= len(stack):
         raise NacreError(f"layers is {layers}; this encoder has {len(stack)}.")
     model.encoder = stack[:layers]
     return model
+
+
+def stack_of(model: Model) -> nn.Sequential | None:
+    """The encoder as a sequence of layers, each a sequence itself; None where it is none."""
+    encoder = getattr(model, "encoder", None)
+    is_stack = isinstance(encoder, nn.Sequential) and all(isinstance(layer, nn.Sequential) for layer in encoder)
+    return encoder if is_stack else None
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,8 @@ def run(
         layers: How many of the encoder's layers to reuse, from the data on, for models that are stacks; 0 takes all.
         frozen: Share of the steps in which only the new layers learn, before the encoder is unfrozen, in [0, 1].
         hidden: Units of new layers between the code and the classes.
-        drop: Share of the code that is left out in every step of training (dropout), in [0, 1).
+        drop: Share of the code, and of what each layer of a stack says to the next, that is left out in every step of
+            training (dropout), in [0, 1).
         drop_input: Share of the data's values that are left out likewise, in [0, 1); 0.3 suits images of 28 pixels.
         steps: Training steps of each classifier, on batches of 100; 0 takes 500 (labels / 100)^0.6, at least 500.
         lr: Learning rate of the new layers, and of all layers from random weights.
