@@ -118,3 +118,15 @@ def test_columns_of_a_table(tmp_path, capsys):
     assert capsys.readouterr().out.startswith("b: mean absolute error")
     assert main(["inpaint", run, "--columns", "d"]) == 2
     assert "there is no column 'd'; there are a, b, c." in capsys.readouterr().err
+
+
+def test_bytes_are_taken_as_encode_takes_them():
+    grey = nacre.create("ae", Spec.image(1, 4, 4), latent=2, hidden=(8,), network="dense")
+    x = torch.randint(0, 256, (3, 1, 4, 4), dtype=torch.uint8)
+    gone = torch.zeros(4, 4, dtype=torch.bool)
+    gone[0] = True
+    assert torch.equal(impute(grey, x, gone, steps=2)[..., 1:, :], x[..., 1:, :] / 255)
+    assert torch.equal(scores(grey, x), scores(grey, x / 255))
+    binary = VAE(Spec.image(1, 4, 4, binary=True), latent=2, hidden=(8,), network="dense")
+    ones = torch.ones(3, 1, 4, 4, dtype=torch.uint8)
+    assert torch.equal(impute(binary, ones, gone, steps=2)[..., 1:, :], ones[..., 1:, :].float())

@@ -1,8 +1,13 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 import nacre
 from nacre.classifier import few_labels, usual
+from nacre.data.dataset import Data
+from nacre.data.spec import Spec
+from nacre.errors import NacreError
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +121,57 @@ def test_more_labels_take_more_steps_and_a_faster_encoder():
     few, many = usual(20, 3e-3), usual(60_000, 3e-3)
     assert (few["steps"], few["batch_size"], few["player_lr"]) == (500, 20, {"trunk": pytest.approx(3e-4)})
     assert (many["steps"], many["batch_size"], many["player_lr"]) == (23_220, 100, {"trunk": pytest.approx(1e-3)})
+
+
+def shifted(offset: float) -> tuple[Data, Data]:
+    """Two classes of vectors apart in one column, everything moved by an offset; for training and for the test."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(400) % 2
+    x = torch.randn(400, 3, generator=generator) + offset
+    x[:, 0] += 8.0 * y
+    spec = Spec(
+        (3,), classes=("a", "b"), center=tuple(x.mean(0).tolist()), scale=tuple(x.std(0).tolist()), columns=tuple("uvw")
+    )
+    return Data(x[:300], y[:300], spec=spec), Data(x[300:], y[300:], spec=spec)
+
+
+def test_what_is_left_out_of_a_vector_stands_at_the_middle_of_its_column():
+    data, test = shifted(1000.0)
+    model = nacre.create("ae", data.spec, latent=3, hidden=(16,), network="dense")
+    model.fit(data, steps=200, progress=False)
+    assert nacre.transfer(model, data, drop_input=0.3, drop=0.0, frozen=0.0, lr=1e-2).accuracy(test) > 0.9
+
+
+def test_what_is_left_out_of_a_table_is_missing(tmp_path):
+    rows = "".join(f"{i % 13},{'abcd'[i % 4]},{'xy'[i % 2]}\n" for i in range(200))
+    (tmp_path / "t.csv").write_text("size,kind,label\n" + rows)
+    data = nacre.load_data(tmp_path / "t.csv", label="label")
+    model = nacre.create("tabular-vae", data.spec, latent=2, hidden=(8,))
+    model.fit(data, steps=5, progress=False)
+    classifier = nacre.transfer(model, data, steps=5, drop_input=0.5)
+    x = data.examples(50).x
+    thinned = classifier.thinned(x)
+    assert 0.3 < thinned.isnan().float().mean() < 0.7
+    assert torch.equal(thinned[~thinned.isnan()], x[~thinned.isnan()])
+
+
+def test_classes_are_compared_by_name(stacked):
+    data, test = shifted(0.0)
+    model = nacre.create("ae", data.spec, latent=3, hidden=(16,), network="dense")
+    classifier = nacre.transfer(model.fit(data, steps=50, progress=False), data, drop=0.0, frozen=0.0, lr=1e-2)
+    only_b = test.subset((test.y == 1).nonzero().flatten())
+    alone = Data(only_b.x, torch.zeros(len(only_b), dtype=torch.int64), spec=replace(test.spec, classes=("b",)))
+    assert classifier.accuracy(alone) == classifier.accuracy(only_b) > 0.9
+    with pytest.raises(NacreError, match="'c'; the classifier was trained on a, b"):
+        classifier.accuracy(Data(alone.x, alone.y, spec=replace(test.spec, classes=("c",))))
+
+
+def test_what_transfer_cannot_do_is_said_before_it_trains(stacked, tmp_path):
+    with pytest.raises(NacreError, match="labels is -5"):
+        nacre.transfer(stacked, "digits", labels=-5)
+    with pytest.raises(NacreError, match="no run folder"):
+        nacre.transfer(stacked, "digits", labels=20, out=tmp_path / "run")
+    classifier = nacre.transfer(stacked, "digits", labels=20, steps=1)
+    with pytest.raises(NacreError, match="state_dict"):
+        classifier.save_pretrained(tmp_path / "classifier")
+    assert not list(tmp_path.iterdir())

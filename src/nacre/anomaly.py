@@ -27,7 +27,7 @@ def scores(model: Model, x: Tensor, *, draws: int = 20, seed: int = 0) -> Tensor
         options = {"draws": draws} if "draws" in takes else {}
         return model.score_samples(x, seed=seed, **options).cpu()
     if model.can("reconstruct"):
-        return -(model.reconstruct(x, seed=seed).cpu() - x).square().flatten(1).sum(1)
+        return -(model.reconstruct(x, seed=seed) - model.floats(x)).cpu().square().flatten(1).sum(1)
     raise NacreError(
         f"{model.registered_name()} cannot score examples: it has no density and no encoder; train a vae or an ae."
     )

@@ -6,6 +6,7 @@ It is trained by the same engine as the generative models.
 import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import torch
@@ -51,6 +52,8 @@ class Classifier(Model):
     mixed: ClassVar[bool] = True
     defaults: ClassVar[dict[str, object]] = {"lr": 1e-3, "schedule": "cosine", "ema": 0.99}
 
+    center: Tensor
+
     def __init__(
         self,
         spec: Spec,
@@ -68,6 +71,7 @@ class Classifier(Model):
         at_least(1, hidden=hidden)
         share(drop=drop, drop_input=drop_input)
         self.trunk, self.frozen, self.drop, self.drop_input = trunk, frozen, drop, drop_input
+        self.register_buffer("center", torch.tensor(spec.center), persistent=False)
         with self.evaluating(), torch.no_grad():
             width = trunk(torch.zeros(1, *spec.shape)).numel()
         self.head = mlp([width, *hidden, len(spec.classes)]) if hidden else nn.Linear(width, len(spec.classes))
@@ -87,8 +91,16 @@ class Classifier(Model):
 
     def error(self, batch: Batch) -> Tensor:
         """The cross-entropy in nats per example."""
-        features = self.features(dropout(batch.x, self.drop_input) if self.drop_input else batch.x)
+        features = self.features(self.thinned(batch.x) if self.drop_input else batch.x)
         return cross_entropy(self.head(dropout(features, self.drop) if self.drop else features), batch.y)
+
+    def thinned(self, x: Tensor) -> Tensor:
+        """Examples of which a part is left out: 0 in images, missing in tables, else the middle of the column."""
+        if self.spec.bounded:
+            return dropout(x, self.drop_input)
+        if self.spec.mixed:
+            return x.masked_fill(torch.rand_like(x) < self.drop_input, torch.nan)
+        return self.center + dropout(x - self.center, self.drop_input)
 
     def features(self, x: Tensor) -> Tensor:
         """The trunk's output as rows, differentiable: (n, *shape) -> (n, features)."""
@@ -105,9 +117,30 @@ class Classifier(Model):
         return self.head(self.features(x)).softmax(1)
 
     def accuracy(self, data: Data | Batch) -> float:
-        """The share of the examples whose most probable class is their label."""
+        """The share of the examples whose most probable class is their label.
+
+        Raises:
+            NacreError: The data have a class, by its name, that the classifier does not know.
+        """
         batch = data.examples() if isinstance(data, Data) else data
-        return float((self.classify(batch.x).argmax(1).cpu() == batch.y.cpu()).float().mean())
+        y = batch.y.cpu()
+        if isinstance(data, Data) and data.spec.classes != self.spec.classes:
+            y = self.numbers_of(data.spec.classes)[y]
+        return float((self.classify(batch.x).argmax(1).cpu() == y).float().mean())
+
+    def numbers_of(self, names: tuple[str, ...]) -> Tensor:
+        """The numbers that the classifier has for classes, int64 (classes,)."""
+        for name in names:
+            if name not in self.spec.classes:
+                known = ", ".join(self.spec.classes)
+                raise NacreError(f"the data have the class {name!r}; the classifier was trained on {known}.")
+        return torch.tensor([self.spec.classes.index(name) for name in names])
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Refused: a trunk may be any module, which no configuration describes."""
+        raise NacreError(
+            "a classifier is not saved as a model; keep its weights with torch.save(classifier.state_dict(), FILE)."
+        )
 
 
 class Code(nn.Module):
@@ -168,6 +201,10 @@ def transfer(
     Raises:
         NacreError: The model has no encoder that can be trained on, or the data have too few labels.
     """
+    if labels is not None:
+        at_least(1, labels=labels)
+    if options.get("out") is not None:
+        raise NacreError("transfer writes no run folder; leave out `out` and keep the classifier's state_dict().")
     from nacre.data.sources import load_data
 
     if type(model).features is Model.features:
@@ -179,7 +216,7 @@ def transfer(
     if labels is not None:
         source = source.subset(balanced(source.y, len(source.spec.classes), labels, seed))
     options = {**usual(len(source), options.get("lr", LR)), **options}
-    lower = lowest(copy.deepcopy(model), layers)
+    lower = lowest(copy.deepcopy(model).cpu(), layers)  # fit moves it to its device
     with seeded(seed):
         classifier = Classifier(source.spec, Code(lower, drop), frozen, hidden, drop, drop_input)
     return classifier.fit(source, seed=seed, **options)

@@ -35,8 +35,7 @@ def impute(model: Model, x: ArrayLike, missing: ArrayLike | None = None, *, step
         raise NacreError(
             f"{model.registered_name()} cannot fill in values: it has no encoder; `nacre models` shows which have."
         )
-    values = torch.as_tensor(x)
-    values = values.float() / 255 if values.dtype == torch.uint8 else values.float().clone()
+    values = model.floats(x).cpu()
     gone = values.isnan()
     if missing is not None:
         mask = torch.as_tensor(missing, dtype=torch.bool)

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,7 +54,7 @@ def _rows(value: Any, n: int, start: int, stop: int, device: torch.device) -> An
     """The part of an option that belongs to these rows; what does not have n values belongs to all."""
     if isinstance(value, dict):
         return {name: _rows(inner, n, start, stop, device) for name, inner in value.items()}
-    own = isinstance(value, list | np.ndarray) or (isinstance(value, Tensor) and value.dim())
+    own = isinstance(value, list | tuple | np.ndarray) or (isinstance(value, Tensor) and value.dim())
     if own and len(value) == n:
         value = value[start:stop]
     return value.to(device) if isinstance(value, Tensor) else value
@@ -235,19 +236,17 @@ class Model(nn.Module):
 
     def place(self, values: ArrayLike, verb: str = "encode") -> Tensor:
         """Values of a user as a float tensor on the model's device, checked against the model's shape and range."""
-        tensor = torch.as_tensor(values)
-        bytes_ = tensor.dtype == torch.uint8
-        tensor = tensor.to(self.device, torch.float32)
         if verb == "decode":
+            tensor = torch.as_tensor(values).to(self.device, torch.float32)
             width = getattr(self, "latent", None)
             if width is not None and tuple(tensor.shape[1:]) != (width,):
                 raise NacreError(f"the codes have shape {tuple(tensor.shape)}; this model decodes (n, {width}).")
             return tensor
+        tensor = self.floats(values)
         if tuple(tensor.shape[1:]) != self.spec.shape:
             wanted = ", ".join(str(side) for side in ("n", *self.spec.shape))
             raise NacreError(f"the examples have shape {tuple(tensor.shape)}; this model takes ({wanted}).")
-        if bytes_ and self.spec.kind == "image" and not self.spec.binary:
-            tensor = tensor / 255
+        self._check_values(tensor)
         known = tensor[~tensor.isnan()] if self.mixed else tensor
         if self.spec.bounded and len(known) and not (0 <= float(known.min()) and float(known.max()) <= 1):
             low, high = float(known.min()), float(known.max())
@@ -256,6 +255,30 @@ class Model(nn.Module):
                 f"scale them as the training data were."
             )
         return tensor
+
+    def floats(self, values: ArrayLike) -> Tensor:
+        """Values of a user as a float tensor on the model's device; bytes of grey images become [0, 1]."""
+        tensor = torch.as_tensor(values)
+        grey = tensor.dtype == torch.uint8 and self.spec.kind == "image" and not self.spec.binary
+        tensor = tensor.to(self.device, torch.float32)
+        return tensor / 255 if grey else tensor
+
+    def _check_values(self, tensor: Tensor) -> None:
+        if not self.mixed and tensor.isnan().any():
+            raise NacreError(
+                f"the examples have missing values (NaN), which {self.registered_name()} does not take; "
+                f"fill them in, or train tabular-vae."
+            )
+        if not any(self.spec.categories):
+            return
+        counts = torch.tensor([len(names) or math.inf for names in self.spec.categories], device=tensor.device)
+        wrong = ((tensor >= counts) | (counts.isfinite() & (tensor < 0))).any(0).nonzero()
+        if len(wrong):
+            column = int(wrong[0])
+            name = self.spec.columns[column] if self.spec.columns else f"place {column}"
+            raise NacreError(
+                f"{name} has numbers of categories that do not exist; there are {int(counts[column])}, from 0 on."
+            )
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:

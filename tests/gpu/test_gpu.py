@@ -33,3 +33,9 @@ def test_a_step_never_waits_for_the_device(name):
 def test_a_model_trains_there_and_loads_here(name, precision, tmp_path):
     make(name).fit(digits(), out=tmp_path, precision=precision, **CUDA)
     assert nacre.load(tmp_path).device.type == "cpu"
+
+
+def test_a_model_that_lies_there_is_transferred():
+    model = make("stacked-ae").fit(digits(), **CUDA)
+    classifier = nacre.transfer(model, digits(), steps=2, device="cuda")
+    assert classifier.device.type == "cuda" and 0 <= classifier.accuracy(digits()) <= 1

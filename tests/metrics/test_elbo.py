@@ -78,3 +78,10 @@ def test_bits_are_given_only_where_the_values_are_modelled_as_they_are():
 def test_a_model_without_a_bound_is_refused():
     with pytest.raises(nacre.NacreError, match="it has no variational bound"):
         evaluate(nacre.create("gan", nacre.load_data("ring").spec), "ring", ["elbo"])
+
+
+def test_a_code_without_a_posterior_has_no_active_units(digits):
+    model = nacre.create("vq-vae", digits.spec)
+    assert {r.name for r in evaluate(model, digits, ["elbo"], n=100)} == {"elbo", "distortion", "rate"}
+    (found,) = evaluate(model, digits, ["log_likelihood"], n=100)
+    assert "a bound" in found.protocol.method

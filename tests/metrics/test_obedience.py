@@ -29,7 +29,7 @@ class Bars(Model):
         self.factor = factor
 
     def sample(self, n, *, seed=None, labels=None, attributes=None):
-        thickness = attributes[:, 0] * self.factor
+        thickness = attributes[:, 0].nan_to_num(3.0) * self.factor
         width = thickness * 20 / (20 - thickness)  # the stroke's ends are a part of its boundary
         return torch.cat([bar(float(w)) for w in width])
 
@@ -54,6 +54,13 @@ def test_an_attribute_that_is_missed_by_a_fifth(tmp_path):
     thick = nacre.evaluate(Bars(data.spec, 1.2), data, ["obedience"]).get("thickness_error")
     assert exact < 0.05 and 0.15 < thick.value < 0.25 and thick.unit == "of its mean"
     assert thick.references["always the median"] > 0.1
+
+
+def test_examples_of_unknown_attributes_are_left_out():
+    x = torch.cat([bar(float(w)) for w in torch.rand(300) * 4 + 2])
+    data = nacre.load_data(x.numpy(), attributes=("thickness",))
+    data.a[::3] = torch.nan
+    assert nacre.evaluate(Bars(data.spec, 1.0), data, ["obedience"]).get("thickness_error").value < 0.05
 
 
 def test_unconditional_models_were_not_asked(vae):

@@ -46,6 +46,17 @@ def test_the_probe_keeps_the_stronger_of_equal_penalties(monkeypatch):
     assert strengths == [1.0, 0.1, 1.0]
 
 
+def test_the_probe_of_four_examples_chooses_by_those_that_there_are(monkeypatch):
+    """With an empty fold the loss would be no number, and the weakest penalty would win."""
+    used = []
+    monkeypatch.setattr(
+        probes, "fit_linear", lambda *given, **options: used.append(given) or fit_linear(*given, **options)
+    )
+    x = torch.tensor([[0.0], [1.0], [10.0], [11.0]])
+    assert linear_probe(x, torch.tensor([0, 1, 1, 0]), x, 2).shape == (4,)
+    assert all(len(given[0]) in (3, 4) for given in used) and len(used) < 4 * len(probes.STRENGTHS)
+
+
 def test_the_svm_is_scikit_learns_linear_svc(rows):
     from sklearn.svm import LinearSVC
 

@@ -1,10 +1,14 @@
 """Conditional models: conditions reach encoder and decoder, may be unknown, and are obeyed."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
 import nacre
 from nacre.data.attributes import ink, measure, slant, thickness
+from nacre.data.dataset import Data
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
 from nacre.game import Batch
@@ -159,3 +163,22 @@ def test_the_background_does_not_know_the_conditions():
     model = AttributeVAE(SPEC, latent=3, background=2, hidden=(8,))
     one, two = (model.sample_layers(4, seed=0, labels=label) for label in (0, 1))
     assert torch.equal(one[:, 2], two[:, 2]) and not torch.allclose(one[:, 0], two[:, 0])
+
+
+def test_labels_may_be_given_as_any_sequence_and_one_stands_for_all():
+    torch.manual_seed(0)
+    model = CVAE(SPEC, latent=2, hidden=(8,))
+    wanted = model.sample(1200, seed=0, labels=[1] * 1200)
+    for labels in ((1,) * 1200, np.full(1200, 1), np.array(["one"] * 1200), [1], ["one"], "one", 1):
+        assert torch.equal(model.sample(1200, seed=0, labels=labels), wanted), type(labels)
+    with pytest.raises(NacreError, match="whole numbers"):
+        model.sample(3, labels=1.7)
+
+
+def test_data_without_the_models_classes_are_refused():
+    digits = nacre.load_data("digits")
+    model = nacre.create("cvae", replace(digits.spec, classes=("even", "odd")), latent=2, hidden=(8,))
+    with pytest.raises(NacreError, match="10 classes and the model was made for 2"):
+        model.fit(digits, steps=1, progress=False)
+    with pytest.raises(NacreError, match="have no labels"):
+        model.fit(Data(digits.examples(200).x, spec=replace(digits.spec, classes=())), steps=1, progress=False)

@@ -7,7 +7,11 @@ import torch
 
 import nacre
 from nacre.cli.main import main
+from nacre.data.dataset import Data
+from nacre.data.spec import Spec
+from nacre.errors import NacreError
 from nacre.impute import impute
+from nacre.nets.table import TableLikelihood
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +94,24 @@ def test_numbers_alone_and_images_will_do_too():
     real = nacre.load_data("swiss-roll").examples(2_000).x
     x = model.sample(2_000, seed=0)
     assert torch.allclose(x.std(0), real.std(0), rtol=0.2)
+
+
+def test_what_the_training_part_never_missed_counts_for_nothing_where_it_is_missing():
+    """The density of the other columns alone; numbers of categories that do not exist are refused."""
+    spec = Spec((2,), columns=("a", "b"), categories=(("x", "y"), ("p", "q", "r")))
+    likelihood, h = TableLikelihood(spec), torch.randn(1, 5)
+    found = likelihood.nll(h, torch.tensor([[torch.nan, 1.0]]))
+    assert torch.allclose(found, torch.nn.functional.cross_entropy(20 * (h / 20).tanh()[:, 2:], torch.tensor([1])))
+    model = nacre.create("tabular-vae", spec, latent=1, hidden=(4,))
+    with pytest.raises(NacreError, match="a has numbers of categories that do not exist; there are 2"):
+        model.score_samples(torch.tensor([[2.0, 0.0]]))
+    with pytest.raises(NacreError, match="missing values"):
+        nacre.create("vae", Spec((2,)), latent=1, hidden=(4,)).encode(torch.tensor([[torch.nan, 0.0]]))
+
+
+def test_a_column_that_is_never_known_trains():
+    spec = Spec((2,), columns=("a", "b"), center=(3.0, 1.0), scale=(1.0, 1.0), missing=("a",))
+    x = torch.stack([torch.full((40,), torch.nan), torch.randn(40)], 1)
+    model = nacre.create("tabular-vae", spec, latent=1, hidden=(4,))
+    model.fit(Data(x, spec=spec), steps=3, progress=False)
+    assert impute(model, x[:5], steps=2)[:, 0].tolist() == [3.0] * 5

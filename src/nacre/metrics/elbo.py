@@ -43,23 +43,28 @@ def measure(context: Context) -> list[Result]:
     terms = model.bound_terms(x, seed=context.seed).cpu().double()
     distortion, divergence = terms[:, 0], terms[:, 1:]
     rate = divergence.sum(1)
-    units = getattr(getattr(model, "latents", None), "units", divergence.shape[1])
-    variances = variance_of_units(model.encode(x, seed=context.seed).cpu(), units)
+    units = getattr(getattr(model, "latents", None), "units", 0)
     by_unit = {"by_unit": divergence.mean(0).tolist()} if divergence.shape[1] == units else {}
-    return [
+    results = [
         of_values(context, "elbo", -distortion - rate, "higher", "1 draw each", **bits(model, distortion + rate)),
         of_values(context, "distortion", distortion, "", "-log p(x|z), 1 draw each"),
         of_values(context, "rate", rate, "", "KL(q(z|x) || p(z))", **by_unit),
-        Result(
-            "active_units",
-            float((variances > ACTIVE).sum()),
-            f"of {len(variances)}",
-            "",
-            context.protocol(f"variance of the mean of q(z|x) above {ACTIVE}", n_real=len(x)),
-            warnings=context.warnings,
-            details={"variances": variances.tolist()},
-        ),
     ]
+    return [*results, active_units(context, x, units)] if units else results
+
+
+def active_units(context: Context, x: Tensor, units: int) -> Result:
+    """How many units of z have a mean that varies over examples x (n, *shape)."""
+    variances = variance_of_units(context.model.encode(x, seed=context.seed).cpu(), units)
+    return Result(
+        "active_units",
+        float((variances > ACTIVE).sum()),
+        f"of {len(variances)}",
+        "",
+        context.protocol(f"variance of the mean of q(z|x) above {ACTIVE}", n_real=len(x)),
+        warnings=context.warnings,
+        details={"variances": variances.tolist()},
+    )
 
 
 def of_values(context: Context, name: str, values: Tensor, better: Any, how: str, **details: Any) -> Result:
@@ -98,12 +103,13 @@ def kind_of_values(model: Model) -> str:
     The nats of a density, of a probability of grey levels and of a binarised image do not compare.
     """
     from nacre.nets.likelihood import DiscretisedLogistic
+    from nacre.nets.table import TableLikelihood
 
     likelihood: Any = getattr(model, "likelihood", None)
     if not model.spec.bounded:
         return ""
     if getattr(likelihood, "density", False):
         return " (a density of the values)"
-    if isinstance(likelihood, DiscretisedLogistic):
+    if isinstance(likelihood, DiscretisedLogistic | TableLikelihood):
         return ""
     return "" if model.spec.binary else " (grey values as Bernoulli probabilities)"

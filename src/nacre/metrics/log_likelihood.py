@@ -42,7 +42,8 @@ def measure(context: Context) -> list[Result]:
     if context.model.can("importance") or has_bound(context.model):
         return [of_encoder(context)]
     scores = context.model.score_samples(context.real.x, seed=context.seed)
-    return [result(context, scores, "the model's own density")]
+    how = "a bound, for the one code of each" if context.model.can("bound_terms") else "the model's own density"
+    return [result(context, scores, how)]
 
 
 def of_encoder(context: Context) -> Result:

@@ -60,7 +60,8 @@ def of_attribute(context: Context, name: str) -> Result:
     """
     column = context.train.spec.attributes.index(name)
     asked = context.drawn.a[:, column].double()
-    found = attributes.measure(context.generated, [name])[:, 0].double()
+    known = asked.isfinite()
+    asked, found = asked[known], attributes.measure(context.generated[known], [name])[:, 0].double()
     low, high = asked.quantile(0.025), asked.quantile(0.975)
     about_zero = bool(low < 0 < high)
     unit = high - low if about_zero else asked.abs().mean()

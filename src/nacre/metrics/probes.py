@@ -106,7 +106,7 @@ def linear_probe(x: Tensor, y: Tensor, test: Tensor, classes: int, loss: Loss = 
         basis = torch.linalg.qr(x.T).Q  # (d, n)
         x, test = x @ basis, test @ basis
     fold = torch.arange(len(x)) % FOLDS
-    folds = [fold == i for i in range(FOLDS if len(x) < FEW else 1)]
+    folds = [fold == i for i in range(min(FOLDS, len(x)) if len(x) < FEW else 1)]
     starts: Sequence[Fit | None] = [None] * len(folds)
     chosen, best, start = STRENGTHS[0], float("inf"), None
     for strength in STRENGTHS:

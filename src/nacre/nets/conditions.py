@@ -58,6 +58,13 @@ class Conditions(nn.Module):
 
     def begin(self, data: Data) -> None:
         """Take the attributes' means and deviations, and remember conditions of random training examples."""
+        if self.classes and data.y is None:
+            raise NacreError("this model is told the class of every example; the data have no labels.")
+        if self.classes and data.y is not None and int(data.y.max()) >= len(self.classes):
+            raise NacreError(
+                f"the data have {len(data.spec.classes)} classes and the model was made for {len(self.classes)}; "
+                f"create it with this data's spec."
+            )
         index = torch.randint(len(data), (REMEMBERED,)).to(data.device)
         if data.y is not None:
             self.labels.copy_(data.y[index])
@@ -143,11 +150,16 @@ class Conditions(nn.Module):
     def _numbers(self, labels: Labels) -> Tensor:
         if not self.classes:
             raise NacreError("the model was trained without labels; ask for its attributes instead.")
+        if isinstance(labels, np.ndarray):
+            labels = labels.tolist()
         if isinstance(labels, str):
             labels = self._number(labels)
         elif isinstance(labels, list | tuple):
             labels = [self._number(label) if isinstance(label, str) else label for label in labels]
-        numbers = torch.as_tensor(labels, device=self.labels.device).long()
+        given = torch.as_tensor(labels, device=self.labels.device)
+        numbers = given.long()
+        if not torch.equal(numbers.to(given.dtype), given):
+            raise NacreError("labels must be whole numbers, or the names of classes.")
         if numbers.numel() and not (-1 <= int(numbers.min()) and int(numbers.max()) < len(self.classes)):
             raise NacreError(f"labels must lie between 0 and {len(self.classes) - 1}, or be -1 for unknown.")
         return numbers
@@ -172,6 +184,7 @@ class Conditions(nn.Module):
 
     @staticmethod
     def _rows(values: Tensor, n: int, what: str) -> Tensor:
+        values = values[0] if values.dim() and len(values) == 1 else values
         if values.dim() and len(values) != n:
             raise NacreError(f"{len(values)} values of {what} were given for {n} examples; give one, or {n}.")
         return values.expand(n) if not values.dim() else values

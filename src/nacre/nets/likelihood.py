@@ -35,7 +35,7 @@ class Likelihood(nn.Module, ABC):
         spec: The data.
 
     Class attributes: `outputs`, how many numbers the decoder gives for one value; `density`, whether the likelihood is
-    that of a density, else of a probability; `needs`, what to say where the data do not fit.
+    that of a density, else of a probability; `unit_interval`, whether the values must lie in [0, 1].
     """
 
     outputs: ClassVar[int] = 1
@@ -188,6 +188,8 @@ class DiscretisedLogistic(Likelihood):
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(spec)
+        if spec.kind != "image":
+            raise NacreError("a DiscretisedLogistic likelihood is for the grey levels of images; use gaussian.")
         self.to_data = ToData(spec)
         self.logscale = nn.Parameter(torch.tensor(-2.0))
 

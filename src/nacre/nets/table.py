@@ -82,6 +82,7 @@ class TableLikelihood(nn.Module):
     member: Tensor
     number: Tensor
     last: Tensor
+    gap: Tensor
 
     def __init__(self, spec: Spec, bins: int = 50) -> None:
         super().__init__()
@@ -97,6 +98,7 @@ class TableLikelihood(nn.Module):
         column = torch.arange(len(self.options)).repeat_interleave(torch.tensor(self.options))
         self.register_buffer("number", torch.tensor(numbers, dtype=torch.int64), persistent=False)
         self.register_buffer("offset", starts[:-1], persistent=False)
+        self.register_buffer("gap", torch.tensor(gaps), persistent=False)
         self.register_buffer("last", torch.tensor(self.options) - 1, persistent=False)
         self.register_buffer("member", torch.nn.functional.one_hot(column, len(self.options)).float(), persistent=False)
         # What the training data decide: the edges of the bins, which options occur, which numbers are whole.
@@ -113,8 +115,11 @@ class TableLikelihood(nn.Module):
         for i, j in enumerate(self.number.tolist()):
             values = rows[:, j]
             values = values[values.isfinite()]
-            edges = cut(values, self.bins)
             start = int(self.offset[j])
+            if not len(values):  # none is known: one bin at the data's middle
+                used[start + 1 : start + self.bins] = 0
+                continue
+            edges = cut(values, self.bins)
             used[start + len(edges) : start + self.bins] = 0
             filled = torch.cat([edges, edges[-1:].expand(self.bins - len(edges), 2)])
             self.low[i], self.high[i] = filled[:, 0], filled[:, 1]
@@ -145,11 +150,12 @@ class TableLikelihood(nn.Module):
         return BOUND * torch.tanh(h.flatten(1) / BOUND)
 
     def nll(self, h: Tensor, x: Tensor) -> Tensor:
-        """-log p(x | h) in nats, shape (n,)."""
+        """-log p(x | h) in nats, shape (n,); that of the others where a column that always was known is missing."""
         logits = self.logits(h)
         # One product with a 0/1 matrix sums the exponentials of every column at once.
-        normaliser = ((logits.exp() * self.used) @ self.member).log().sum(1)
-        return normaliser - logits.gather(1, self.targets(x)).sum(1)
+        normaliser = ((logits.exp() * self.used) @ self.member).log()
+        of_columns = normaliser - logits.gather(1, self.targets(x))
+        return of_columns.masked_fill(x.flatten(1).isnan() & ~self.gap, 0.0).sum(1)
 
     def mean(self, h: Tensor) -> Tensor:
         """The likeliest known value of every column, a bin's middle for a number: (n, *shape)."""
