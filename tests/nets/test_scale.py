@@ -8,7 +8,7 @@ import torch
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
 from nacre.losses.likelihoods import bernoulli_nll, gaussian_nll
-from nacre.nets.likelihood import Bernoulli, FixedGaussian, Gaussian, PixelGaussian
+from nacre.nets.likelihood import Bernoulli, DiscretisedLogistic, FixedGaussian, Gaussian, PixelGaussian
 from nacre.nets.mlp import mlp
 from nacre.nets.scale import FromData, ToData
 
@@ -72,6 +72,11 @@ def test_other_units_of_a_column_change_a_normal_density_by_their_jacobian_alone
     metres, inches = Spec((2,), scale=(1.0, 1.0)), Spec((2,), scale=(1.0, 39.37))
     wanted = kind(metres).nll(h, u) + math.log(39.37)
     assert torch.allclose(kind(inches).nll(h, u * torch.tensor(inches.scale)), wanted, atol=1e-4)
+
+
+def test_grey_levels_are_those_of_images():
+    with pytest.raises(NacreError, match="grey levels of images; use gaussian"):
+        DiscretisedLogistic(Spec((3,), bounded=True))
 
 
 def test_gaussian_likelihood_begins_at_the_datas_own_variance():
