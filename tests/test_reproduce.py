@@ -186,7 +186,7 @@ def test_a_recipe_is_run_kept_judged_and_resumed(write, capsys):
         assert line["results"]["reconstruction"]["protocol"].startswith("360 of digits:test")
         assert line["results"]["reconstruction"]["references"].keys() == {"the mean example"}
         assert {"training", "training_cpu", "evaluation"} == line["seconds"].keys()
-        assert {"processor", "cores", "threads", "device", "others"} == line["machine"].keys()
+        assert {"processor", "cores", "threads", "device", "precision", "others"} == line["machine"].keys()
         assert {"nacre", "torch", "python"} == line["versions"].keys()
         assert re.fullmatch(r"[0-9a-f]{10}|", line["commit"]) and isinstance(line["dirty"], bool)
         assert re.match(r"\d{4}-\d\d-\d\dT", line["date"])

@@ -303,6 +303,20 @@ def test_gradients_are_clipped_for_each_player_alone():
     assert torch.allclose(model.b.weight, torch.tensor([[-0.3, -0.4]]))
 
 
+@pytest.mark.parametrize(("capability", "dtype"), [("AVX512", torch.bfloat16), ("AVX2", torch.float32)])
+def test_bf16_is_float32_where_a_cpu_only_imitates_it(monkeypatch, capability, dtype):
+    class Asked(Toy):
+        def product(self, batch):
+            y = self.a(batch.x)
+            self.dtype = y.dtype
+            return y.float().mean()
+
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    model = Asked(SPEC, lambda m: [Turn(m.a, m.product)])
+    train(model, steps=1, precision="bf16")
+    assert model.dtype == dtype
+
+
 class Diverging(Toy):
     def terms(self, batch):
         self.count = getattr(self, "count", 0) + 1

@@ -54,6 +54,7 @@ class Play:
         self.loss = torch.compile(turn.loss) if training.compile and turn.compile else turn.loss
         self.training = training
         self.device = model.device
+        self.precision = working_precision(training.precision, self.device)
         self.check_now = model.device.type == "cpu" and distributed.world() == 1
 
     def activate(self) -> None:
@@ -101,7 +102,7 @@ class Play:
         return report
 
     def _precision(self) -> AbstractContextManager[Any]:
-        if self.training.precision == "bf16":
+        if self.precision == "bf16":
             return torch.autocast(self.device.type, torch.bfloat16)
         return nullcontext()
 
@@ -131,6 +132,13 @@ class Play:
             number = value.item()
             if not math.isfinite(number):
                 raise diverged(self.turn.name, name, number, step)
+
+
+def working_precision(precision: str, device: torch.device) -> str:
+    """The precision asked for; float32 in place of bf16 on a CPU that only imitates it, many times slower."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    imitated = device.type == "cpu" and not capability.startswith(("AVX512", "SVE"))
+    return "float32" if imitated and precision == "bf16" else precision
 
 
 def named(losses: Any, turn: str) -> list[tuple[str, Tensor]]:

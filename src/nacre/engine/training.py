@@ -25,7 +25,8 @@ class Training:
         clip: Largest norm of each player's gradient; 0 does not clip.
         ema: Decay of the average of the weights that training leaves in the model, in [0, 1); 0 keeps the last weights.
         accumulate: Parts that a batch is cut into so that it fits in memory; the gradient stays that of the whole.
-        precision: float32 is exact; medium lets float32 matrix products use bf16 arithmetic; bf16 runs losses in bf16.
+        precision: float32 is exact; medium lets float32 matrix products use bf16 arithmetic; bf16 runs losses in bf16,
+            on a CPU that would only imitate it (without AVX-512 or SVE) in float32, which is faster there.
         compile: Compile the losses with torch.compile where they allow it.
         device: cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.
         threads: CPU threads; 0 takes one for small dense networks, which gain nothing from more, else all there are.

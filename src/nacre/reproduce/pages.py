@@ -176,7 +176,8 @@ def place(line: Line) -> str:
     """The machine, the versions, the commit and the day of a line."""
     machine, versions = line["machine"], line["versions"]
     threads = f"{machine['threads']} thread{'s' if machine['threads'] > 1 else ''}"
-    where = f"{threads} of {machine['processor']}, {machine['device']}"
+    precision = f", {machine['precision']}" if "precision" in machine else ""  # older lines do not say
+    where = f"{threads} of {machine['processor']}, {machine['device']}{precision}"
     code = f"commit {line['commit']}{' with changes' if line['dirty'] else ''}, " if line["commit"] else ""
     return f"{where}, torch {versions['torch']}, {code}{line['date'][:10]}"
 

@@ -34,6 +34,7 @@ def run_seed(setting: Setting, seed: int, out: Path, resume: bool = False) -> Li
     """
     from nacre.api import train
     from nacre.data.sources import load_data
+    from nacre.engine.play import working_precision
     from nacre.metrics import evaluate
 
     check(setting)
@@ -66,7 +67,12 @@ def run_seed(setting: Setting, seed: int, out: Path, resume: bool = False) -> Li
             "training_cpu": None if begun else round(trained, 1),
             "evaluation": round(time.perf_counter() - judging, 1),
         },
-        "machine": {**machine(), "device": str(model.device), "others": None if begun else others},
+        "machine": {
+            **machine(),
+            "device": str(model.device),
+            "precision": working_precision(RunFolder(out).config["training"]["precision"], model.device),
+            "others": None if begun else others,
+        },
         "versions": versions(),
         **commit(),
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
