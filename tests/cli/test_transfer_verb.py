@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from nacre.cli.main import main
@@ -51,14 +52,19 @@ def test_data_without_a_test_part_hold_a_fifth_back(run, capsys):
         (["--labels", "9999"], "fewer than the"),
         (["--draws", "0"], "draws is 0"),
         (["--drop", "1"], r"drop is 1"),
-        (["--data", "swiss-roll"], "has no labels"),
-        (["--data", "ring"], "the data have shape (2,)"),
+        (["--data", "ring"], "vectors cannot be made 8 x 8 pixels"),
     ],
 )
 def test_mistakes_are_one_sentence(run, flags, message, capsys):
     assert main(["transfer", str(run), *flags]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+def test_data_without_labels_say_so(run, tmp_path, capsys):
+    np.save(tmp_path / "images.npy", np.zeros((20, 8, 8), np.uint8))
+    assert main(["transfer", str(run), "--data", str(tmp_path / "images.npy")]) == 2
+    assert "has no labels" in capsys.readouterr().err
 
 
 def test_a_run_without_an_encoder_says_so(tmp_path, capsys):

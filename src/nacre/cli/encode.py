@@ -25,4 +25,4 @@ def run(
     from nacre.cli.input import given
 
     model = load(run)
-    write(model.encode(given(run, data, model).examples().x), None, out or Path(run) / "codes.npy")
+    write(model.encode(given(run, data).examples().x), None, out or Path(run) / "codes.npy")

@@ -69,7 +69,7 @@ def judge(run: str, data: str = "", metrics: Sequence[str] = (), **options: Any)
     from rich.console import Console
 
     from nacre.api import load
-    from nacre.cli.input import held_out
+    from nacre.cli.input import held_out, named
     from nacre.data.sources import load_data
     from nacre.engine.run import RunFolder
     from nacre.metrics import evaluate
@@ -81,8 +81,9 @@ def judge(run: str, data: str = "", metrics: Sequence[str] = (), **options: Any)
         raise NacreError(f"{run} is no run; to judge samples name the real data to hold them against: --data mnist.")
     with Console(stderr=True).status(f"judging {run}"):
         if not is_run:
-            subject = load(run) if (Path(run) / "config.json").is_file() else run
-            return evaluate(subject, load_data(data), metrics or None, **options)
+            saved = (Path(run) / "config.json").is_file()
+            subject, source = (load(run), named(run, data)) if saved else (run, load_data(data))
+            return evaluate(subject, source, metrics or None, **options)
         folder, source = RunFolder(run), held_out(run, data)
         report = evaluate(folder.load(), source, metrics or None, **options, pictures=folder.path / "pictures")
     about = {"name": source.name, "split": source.split, "n": len(source), "fingerprint": source.fingerprint}

@@ -46,7 +46,7 @@ def run(
         raise NacreError("-n and --draws must be at least 1.")
     model = load(run)
     spec = model.spec
-    x = given(run, data, model).examples(n, seed).x.cpu()
+    x = given(run, data).examples(n, seed).x.cpu()
     names = spec.columns or tuple(f"x{i}" for i in range(spec.size))
     if spec.kind == "image":
         gone = region(mask, spec.shape, seed)

@@ -1,67 +1,59 @@
 """The data that a verb about a run works on."""
 
-from typing import TYPE_CHECKING
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from nacre.errors import NacreError
 
 if TYPE_CHECKING:
     from nacre.data.dataset import Data
-    from nacre.model import Model
+    from nacre.data.spec import Spec
 
 
 def held_out(run: str, source: str = "") -> "Data":
     """The data asked for, or held-out examples of the run's own data set, or, where there are none, all it saw.
 
     Raises:
-        NacreError: The run was trained on an array, which only its owner has.
+        NacreError: The run was trained on an array, which only its owner has, or its data have changed since.
     """
     data = own_data(run, source)
     return data if source else data.sibling("test") or data
 
 
-def given(run: str, source: str, model: "Model") -> "Data":
+def given(run: str, source: str) -> "Data":
     """All of the data asked for, or held-out examples of the run's own.
 
-    A file without splits of its own is taken as a whole, unless a part of it is named. Of a table the columns are kept
-    that the run was told to keep, its labels are taken off, and the columns get the order, and their categories the
-    numbers, that the model was trained on.
+    A file without splits of its own is taken as a whole, unless a part of it is named.
 
     Raises:
-        NacreError: The model does not know a column or a category.
+        NacreError: As of `own_data`.
     """
-    from nacre.data.sources import load_data
-    from nacre.engine.run import RunFolder
-    from nacre.metrics.given import numbered_like
-
     if not source:
         return held_out(run)
-    data, options = load_data(source), {}
+    data = named(run, source, measured=False)
     if data.cut and not source.endswith((":train", ":test")):
-        options["split"] = "all"
-    if data.spec.columns:
-        recorded = RunFolder(run).config["data"]["data"]
-        options["columns"] = recorded.get("columns", ())
-        # New rows may come without labels.
-        options["label"] = label if (label := recorded.get("label", "")) in data.spec.columns else ""
-    data = load_data(source, **options) if any(options.values()) else data
-    return numbered_like(data, model.spec)
+        return named(run, source, measured=False, split="all")
+    return data
 
 
 def own_data(run: str, source: str = "") -> "Data":
-    """The data asked for, or those that the run was trained on.
+    """The data asked for as the run's model takes them, or those that the run was trained on.
 
     Raises:
-        NacreError: The run was trained on an array, which only its owner has.
+        NacreError: The run was trained on an array, which only its owner has; its data have changed since; or the
+            model does not take those that were named.
     """
+    from nacre.data.dataset import LazyData
     from nacre.data.sources import load_data
     from nacre.engine.run import RunFolder
 
     if source:
-        return load_data(source)
+        return named(run, source)
     recorded = RunFolder(run).config["data"]["data"]
     if not recorded["name"]:
         raise NacreError(f"{run} was trained on an array, which was not stored; name the data to use.")
-    return load_data(
+    data = load_data(
         recorded["name"],
         split=recorded["split"],
         size=recorded["size"],
@@ -71,3 +63,50 @@ def own_data(run: str, source: str = "") -> "Data":
         limit=recorded.get("limit", 0),
         soften=recorded.get("soften", 0.0),
     )
+    # Of images that stay encoded the fingerprint tells names and times, which a copy of the files need not keep.
+    encoded = isinstance(data, LazyData) or recorded.get("encoded", False)
+    if len(data) != recorded["n"] or not (encoded or data.fingerprint == recorded["fingerprint"]):
+        raise NacreError(
+            f"{recorded['name']} is not what {run} was trained on ({recorded['n']} examples then, {len(data)} now, or "
+            f"others), so that held-out examples may have been seen; restore it, or name the data to use."
+        )
+    return data
+
+
+def named(run: str, source: str, *, measured: bool = True, split: str | None = None) -> "Data":
+    """Data by name as the run's model takes them.
+
+    Images get the model's size, and the attributes that the run measured. Of a table the model's columns are kept, in
+    its order and with its numbers of categories, and the run's labels, which new rows may lack.
+
+    Raises:
+        NacreError: The model does not know a column or a category.
+    """
+    from nacre.data.sources import load_data
+    from nacre.metrics.given import numbered_like
+
+    spec, recorded = facts(run)
+    options: dict[str, Any] = {"split": split}
+    if spec.kind == "image":
+        options |= {"size": spec.shape[1:], "attributes": recorded.get("attributes", ()) if measured else ()}
+    data = load_data(source, **options)
+    there = data.spec.columns
+    if not there or not spec.columns:
+        return data
+    if (label := recorded.get("label", "")) in there:
+        options["label"] = label
+    if set(spec.columns) < set(there) - {label}:
+        options["columns"] = spec.columns
+    return numbered_like(load_data(source, **options), spec)
+
+
+def facts(run: str) -> tuple["Spec", dict[str, Any]]:
+    """What data the model of a run folder, or of a folder of `save_pretrained`, is for, and what the run recorded."""
+    from nacre.data.spec import Spec
+    from nacre.engine.run import RunFolder
+
+    folder = Path(run)
+    if not (folder / "run.json").is_file() and (folder / "config.json").is_file():
+        return Spec.from_dict(json.loads((folder / "config.json").read_text())["spec"]), {}
+    config = RunFolder(run).config
+    return Spec.from_dict(config["spec"]), config["data"]["data"]

@@ -33,7 +33,7 @@ def run(
     from nacre.cli.input import given
 
     model = load(run)
-    x = given(run, data, model).examples(n, seed).x
+    x = given(run, data).examples(n, seed).x
     y = model.reconstruct(x, seed=seed)
     if out is not None:
         write(y, model.spec, out)

@@ -40,7 +40,7 @@ def run(
     if n < 1 or draws < 1:
         raise NacreError("-n and --draws must be at least 1.")
     model = load(run)
-    x = given(run, data, model).examples().x.cpu()
+    x = given(run, data).examples().x.cpu()
     values = scores(model, x, draws=draws, seed=seed)
     if out is not None:
         write(values[:, None], None, out)

@@ -203,7 +203,8 @@ def resized(part: Part, size: tuple[int, int] | None) -> Part:
     if isinstance(part.x, EncodedImages):
         return replace(part, x=part.x.like(part.x.mode, size))
     if not part.is_image:
-        raise NacreError("a size is given but the data are vectors; leave --size out.")
+        what = "strings" if part.sequence else "vectors"
+        raise NacreError(f"{what} cannot be made {size[0]} x {size[1]} pixels; give images, or leave --size out.")
     if part.x.shape[2:] == size:
         return part
     # A binarized image has grey values once it is made smaller.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from nacre import __version__
-from nacre.data.dataset import Data
+from nacre.data.dataset import Data, LazyData
 from nacre.engine.checkpoint import write_atomically
 from nacre.engine.training import Training
 from nacre.errors import NacreError
@@ -69,7 +69,8 @@ class RunFolder:
                             **({"label": d.label} if d.label else {}),
                             **({"columns": d.columns} if d.columns else {}),
                             **({"limit": d.limit} if d.limit else {}),
-                            **({"soften": d.soften} if d.soften else {})}
+                            **({"soften": d.soften} if d.soften else {}),
+                            **({"encoded": True} if isinstance(d, LazyData) else {})}
                      for name, d in streams.items()},
             "seed": training.seed,
             "versions": {"nacre": __version__, "torch": torch.__version__, "python": platform.python_version()},

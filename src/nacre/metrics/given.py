@@ -111,8 +111,11 @@ def numbered_like(samples: Data, spec: Spec) -> Data:
                 f"the samples' column {column!r} holds {min(strange)!r}, which the data have not; remove it."
             )
     renumbered = copy(samples)
+    renumbered.__dict__.pop("fingerprint", None)
     x = samples.x[:, order].numpy()
     reference = Part(x, columns=spec.columns, categories=spec.categories)
     renumbered.x = torch.from_numpy(aligned(Part(x, columns=spec.columns, categories=categories), reference).x)
     renumbered.spec = replace(own, columns=spec.columns, categories=spec.categories)
+    reload, renumbered.siblings = samples.reload, {}
+    renumbered.reload = None if reload is None else lambda **options: numbered_like(reload(**options), spec)
     return renumbered
