@@ -1,23 +1,25 @@
 """The model card of a run: what it is, what it was trained on, how to use it, how good it is."""
 
-import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from nacre.engine.run import RunFolder
 
 
+def cell(text: str) -> str:
+    """Text in a cell of a Markdown table, where a bar would end it."""
+    return text.replace("|", "\\|")
+
+
 def model_card(run: "RunFolder") -> str:
     """The card of a finished run in Markdown, from its own files."""
-    from nacre.metrics.result import Report
     from nacre.registry import find
 
     config = run.config
     model = find(config["model"])
     data, training = config["data"]["data"], config["training"]
-    report = run.path / "report.json"
-    rows = Report.from_dict(json.loads(report.read_text())) if report.is_file() else Report()
-    metrics = "".join(f"| {row.name} | {row} | {row.protocol} |\n" for row in rows)
+    rows = run.report
+    metrics = "".join(f"| {row.name} | {row} | {cell(str(row.protocol))} |\n" for row in rows)
     best = config.get("best")
     weights = f" The weights are those of step {best['step']}, the best by {best['metric']}." if best else ""
     table = f"| metric | value | protocol |\n|---|---|---|\n{metrics}" if rows else "Not evaluated: `nacre evaluate`.\n"

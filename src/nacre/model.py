@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -311,11 +312,11 @@ class Model(nn.Module):
             "nacre": __version__,
         }
         state = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
-        weights = folder / "model.safetensors.partial"
-        save_file(state, weights, metadata={"format": "pt"})
-        weights.replace(folder / "model.safetensors")
-        partial = folder / "config.json.partial"
+        weights, partial = folder / "model.safetensors.partial", folder / "config.json.partial"
         partial.write_text(json.dumps(config, indent=2) + "\n")
+        save_file(state, weights, metadata={"format": "pt"})
+        shutil.copymode(partial, weights)  # safetensors lets only their owner read its files
+        weights.replace(folder / "model.safetensors")
         partial.replace(folder / "config.json")
 
     @classmethod
@@ -363,6 +364,8 @@ def restoring(where: Path) -> Iterator[None]:
 
     try:
         yield
+    except PermissionError as error:
+        raise NacreError(f"{error.filename or where} may not be read by you; make it readable.") from error
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise NacreError(
             f"{where} does not load ({type(error).__name__}): a file is missing or damaged, or another nacre wrote "

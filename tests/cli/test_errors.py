@@ -115,9 +115,34 @@ def test_a_folder_that_is_no_run(capsys, tmp_path):
     assert "does not exist" in said(capsys, "train", "--resume", tmp_path / "nowhere")
 
 
-def test_a_damaged_run_json(capsys, tmp_path):
-    (tmp_path / "run.json").write_text("{")
-    assert "damaged" in said(capsys, "sample", tmp_path)
+@pytest.mark.parametrize("content", ["{", "{}", "[]"])
+def test_a_damaged_run_json(capsys, tmp_path, content):
+    (tmp_path / "run.json").write_text(content)
+    assert "run.json is damaged" in said(capsys, "sample", tmp_path)
+
+
+def test_a_file_that_may_not_be_read(capsys, run, monkeypatch):
+    def refused(self, *arguments, **options):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr("pathlib.Path.read_text", refused)
+    assert "run.json cannot be read (Permission denied)" in said(capsys, "sample", run)
+    monkeypatch.setattr("pathlib.Path.iterdir", refused)
+    assert "Permission denied" in said(capsys, "data", run)
+
+
+def test_what_is_there_is_not_overwritten(capsys, tmp_path, run):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "00000.png").write_text("mine")
+    (tmp_path / "rows.npy").write_text("mine")
+    for verb in ("sample", "reconstruct", "inpaint", "score", "encode", "project"):
+        for out in ("photos", "rows.npy"):
+            assert "is not overwritten" in said(capsys, verb, run, "--out", tmp_path / out)
+    assert (tmp_path / "photos" / "00000.png").read_text() == (tmp_path / "rows.npy").read_text() == "mine"
+
+
+def test_others_may_read_the_weights_as_they_may_the_rest(run):
+    assert (run / "model" / "model.safetensors").stat().st_mode == (run / "model" / "config.json").stat().st_mode
 
 
 def test_a_label_from_an_unconditional_model(capsys, run):

@@ -72,6 +72,47 @@ def test_a_report_of_an_older_version_is_read(runs, capsys):
     assert said["verdicts"]["elbo"]["best"] == []
 
 
+@pytest.mark.parametrize("content", ["{", "[]", '{"metrics": [{"name": "elbo"}]}', '{"metrics": 3}'])
+def test_a_damaged_report_is_said_before_the_work(runs, capsys, content):
+    (runs / "vae" / "report.json").write_text(content)
+    assert evaluate(runs / "vae", "--metrics", "elbo", "-n", 50) == 2
+    assert main(["compare", str(runs / "vae")]) == 2
+    assert capsys.readouterr().err.count("report.json is damaged") == 2
+    assert (runs / "vae" / "report.json").read_text() == content
+
+
+def test_a_log_that_was_cut_off_is_read_and_a_damaged_one_said(runs, capsys):
+    evaluate(runs / "vae", "--metrics", "elbo", "-n", 50)
+    log = runs / "vae" / "log.jsonl"
+    whole = log.read_text()
+    log.write_text(whole + '{"step": 2')
+    assert main(["compare", str(runs / "vae")]) == 0
+    log.write_text(whole + "step\n")
+    assert main(["compare", str(runs / "vae")]) == 2
+    assert "log.jsonl is damaged" in capsys.readouterr().err
+
+
+def test_what_cannot_be_kept_is_shown(runs, capsys, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *asked: False)
+    assert main(["compare", str(runs / "vae"), str(runs / "twin")]) == 2
+    assert "make it writable" in capsys.readouterr().err
+
+    def refused(path, content):
+        raise nacre.NacreError("cannot write")
+
+    monkeypatch.setattr("nacre.engine.checkpoint.write_atomically", refused)
+    assert evaluate(runs / "vae", "--metrics", "reconstruction", "-n", 50) == 2
+    shown = capsys.readouterr()
+    assert "reconstruction" in shown.out and "cannot write" in shown.err
+    assert not (runs / "vae" / "report.json").exists() and not (runs / "vae" / "pictures").exists()
+
+
+def test_bars_in_a_protocol_do_not_end_a_cell_of_the_card(runs):
+    evaluate(runs / "vae", "--metrics", "elbo", "-n", 50)
+    row = next(line for line in (runs / "vae" / "MODEL_CARD.md").read_text().splitlines() if line.startswith("| elbo"))
+    assert row.replace("\\|", "").count("|") == 4
+
+
 def test_samples_are_judged_by_named_data_and_left_alone(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("NACRE_CACHE", str(tmp_path / "cache"))
     x = nacre.load_data("digits:test").examples(80, seed=1).x.numpy()

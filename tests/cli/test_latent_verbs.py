@@ -128,7 +128,7 @@ def test_sample_with_truncation_varies_less(vae, gan, tmp_path):
     for run in (vae, gan):
         spread = {}
         for flags in ([], ["--truncation", "0.3"]):
-            out = tmp_path / f"{len(flags)}.npy"
+            out = tmp_path / f"{run.name}-{len(flags)}.npy"
             assert main(["sample", str(run), "-n", "200", "--seed", "0", *flags, "--out", str(out)]) == 0
             spread[len(flags)] = np.load(out).var(0).mean()
         assert spread[2] < 0.5 * spread[0]

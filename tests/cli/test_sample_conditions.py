@@ -25,7 +25,7 @@ def test_a_labelled_set_loads_again(run, tmp_path, capsys):
     assert folder.spec.classes == tuple("0123456789")
     assert torch.allclose(folder.examples().x.sort(0).values, file.examples().x.sort(0).values, atol=1 / 255)
     assert main(["sample", str(run), "--per-class", "3", "--out", str(tmp_path / "set")]) == 2
-    assert "not an empty folder" in capsys.readouterr().err
+    assert "is not overwritten" in capsys.readouterr().err
 
 
 def test_labels_and_attributes_change_the_samples(run, tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nacre.cli.main import main
+from nacre.errors import NacreError
 
 
 @pytest.fixture(scope="module")
@@ -20,17 +21,19 @@ def test_it_prints_and_keeps_what_it_found(run, capsys):
     command = ["transfer", str(run), "--labels", "20", "30", "--draws", "2", "--steps", "40"]
     assert main(command) == 0
     table = capsys.readouterr().out
-    kept = json.loads((run / "transfer.json").read_text())
-    assert list(kept) == ["20", "30"]
-    for found in kept.values():
+    kept = json.loads((run / "transfer.json").read_text())["results"]
+    assert [found["labels"] for found in kept] == [20, 30]
+    for found in kept:
         accuracies = [draw["accuracy"] for draw in found["draws"]]
         assert [draw["seed"] for draw in found["draws"]] == [0, 1] and found["tested"] == 360
         assert found["mean"] == pytest.approx(sum(accuracies) / 2) and found["worst"]["accuracy"] == min(accuracies)
         assert found["gain"] == pytest.approx(found["mean"] - found["random"])
         assert f"{found['mean']:.2%}" in table and f"{found['worst']['accuracy']:.2%}" in table
     assert main([*command[:3], "20", *command[5:], "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["draws"] == kept["20"]["draws"], "the same seeds, the same figures"
-    assert list(json.loads((run / "transfer.json").read_text())) == ["20", "30"]
+    assert json.loads(capsys.readouterr().out)[0]["draws"] == kept[0]["draws"], "the same seeds, the same figures"
+    assert main([*command[:3], "20", *command[5:], "--layers", "1"]) == 0
+    kept = json.loads((run / "transfer.json").read_text())["results"]
+    assert [(found["labels"], found["options"]["layers"]) for found in kept] == [(30, 0), (20, 0), (20, 1)]
 
 
 def test_all_labels_and_new_layers(run, capsys):
@@ -52,6 +55,7 @@ def test_data_without_a_test_part_hold_a_fifth_back(run, capsys):
         (["--labels", "9999"], "fewer than the"),
         (["--draws", "0"], "draws is 0"),
         (["--drop", "1"], r"drop is 1"),
+        (["--encoder-lr", "-1"], "encoder_lr is -1"),
         (["--data", "ring"], "vectors cannot be made 8 x 8 pixels"),
     ],
 )
@@ -73,3 +77,21 @@ def test_a_run_without_an_encoder_says_so(tmp_path, capsys):
     assert main(["train", "gan", "digits", *flags]) == 0
     assert main(["transfer", str(out)]) == 2
     assert "has no encoder to transfer" in capsys.readouterr().err
+
+
+def test_a_damaged_file_of_results_is_said_before_the_work(run, capsys):
+    before = (run / "transfer.json").read_text() if (run / "transfer.json").exists() else ""
+    (run / "transfer.json").write_text("{")
+    assert main(["transfer", str(run), "--labels", "20", "--draws", "1", "--steps", "2"]) == 2
+    assert "transfer.json is damaged" in capsys.readouterr().err
+    (run / "transfer.json").write_text(before or "{}")
+
+
+def test_what_cannot_be_kept_is_shown(run, capsys, monkeypatch):
+    def full(path, content):
+        raise NacreError("cannot write")
+
+    monkeypatch.setattr("nacre.engine.checkpoint.write_atomically", full)
+    assert main(["transfer", str(run), "--labels", "20", "--draws", "1", "--steps", "2"]) == 2
+    shown = capsys.readouterr()
+    assert "worst draw" in shown.out and "cannot write" in shown.err

@@ -42,6 +42,8 @@ def run(
     agree(settings)
     for entry in every:
         if entry.label not in settings:
+            if not os.access(entry.run.path, os.W_OK):
+                raise NacreError(f"{entry.run.path} is not evaluated and cannot be written to; make it writable.")
             judge(str(entry.run.path), **next(iter(settings.values()), {}))
     common = Path(os.path.commonpath([entry.run.path.resolve().parent for entry in every]))
     page = html or common / "compare.html"

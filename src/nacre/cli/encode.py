@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from nacre.cli.output import write
+from nacre.cli.output import unused, write
 
 
 def run(
@@ -24,5 +24,6 @@ def run(
     from nacre.api import load
     from nacre.cli.input import given
 
+    unused(out)
     model = load(run)
     write(model.encode(given(run, data).examples().x), None, out or Path(run) / "codes.npy")

@@ -11,7 +11,7 @@ import tyro
 from nacre.errors import NacreError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from nacre.engine.run import RunFolder
     from nacre.metrics.result import Report, Result
@@ -47,25 +47,37 @@ def run(
         labels: How many labels representations are judged with, 0 for all; 100, 1,000 and all by default.
         json: Print JSON.
     """
-    report = judge(run, data, metrics, n=n, seed=seed, features=features, draws=draws, labels=labels)
-    if json:
-        print(report.to_json())
-    else:
-        print_reports({Path(run).resolve().name: report})
+
+    def show(report: Report) -> None:
+        if json:
+            print(report.to_json())
+        else:
+            print_reports({Path(run).resolve().name: report})
+
+    judge(run, data, metrics, show, n=n, seed=seed, features=features, draws=draws, labels=labels)
 
 
-def judge(run: str, data: str = "", metrics: Sequence[str] = (), **options: Any) -> Report:
-    """Evaluate a run, write its `report.json` and `MODEL_CARD.md`, and return what was measured now.
+def judge(
+    run: str,
+    data: str = "",
+    metrics: Sequence[str] = (),
+    show: Callable[[Report], None] = lambda report: None,
+    **options: Any,
+) -> None:
+    """Evaluate a run, show what was measured, and write the run's `report.json` and `MODEL_CARD.md`.
 
     Args:
         run: A run folder, a folder of `save_pretrained`, or samples.
         data: What to judge by; "" is the run's own.
         metrics: Their names; all that apply by default.
+        show: Called with the report, also where the folder cannot be written to.
         options: `n`, `seed`, `features`, `draws` and `labels` of `nacre.metrics.evaluate`.
 
     Raises:
         NacreError: Samples were given without data, or a metric does not apply.
     """
+    import os
+
     from rich.console import Console
 
     from nacre.api import load
@@ -74,21 +86,26 @@ def judge(run: str, data: str = "", metrics: Sequence[str] = (), **options: Any)
     from nacre.engine.run import RunFolder
     from nacre.metrics import evaluate
 
-    is_run = (Path(run) / "run.json").is_file()
-    if not is_run and not Path(run).exists():
+    folder = RunFolder(run) if (Path(run) / "run.json").is_file() else None
+    if folder is None and not Path(run).exists():
         raise NacreError(f"{run} does not exist; give the --out of a `nacre train`, or samples: a file or a folder.")
-    if not is_run and not data:
+    if folder is None and not data:
         raise NacreError(f"{run} is no run; to judge samples name the real data to hold them against: --data mnist.")
     with Console(stderr=True).status(f"judging {run}"):
-        if not is_run:
+        if folder is None:
             saved = (Path(run) / "config.json").is_file()
             subject, source = (load(run), named(run, data)) if saved else (run, load_data(data))
-            return evaluate(subject, source, metrics or None, **options)
-        folder, source = RunFolder(run), held_out(run, data)
-        report = evaluate(folder.load(), source, metrics or None, **options, pictures=folder.path / "pictures")
+            report = evaluate(subject, source, metrics or None, **options)
+        else:
+            source = held_out(run, data)
+            previous(folder)  # a damaged report is said before the work
+            pictures = folder.path / "pictures" if os.access(folder.path, os.W_OK) else None
+            report = evaluate(folder.load(), source, metrics or None, **options, pictures=pictures)
+    show(report)
+    if folder is None:
+        return
     about = {"name": source.name, "split": source.split, "n": len(source), "fingerprint": source.fingerprint}
     keep(folder, report, {"data": about, **options})
-    return report
 
 
 def keep(folder: RunFolder, report: Report, about: dict[str, Any]) -> None:
@@ -116,8 +133,7 @@ def keep(folder: RunFolder, report: Report, about: dict[str, Any]) -> None:
 
 def stored(folder: RunFolder) -> dict[str, Any]:
     """What a run's `report.json` says of its present weights; empty where it has none, or none of these weights."""
-    file = folder.path / "report.json"
-    content = encoding.loads(file.read_text()) if file.is_file() else {}
+    content = folder.read("report.json")
     return content if content.get("weights", weights(folder)) == weights(folder) else {}
 
 
@@ -125,7 +141,7 @@ def previous(folder: RunFolder) -> Report:
     """The results in a run's `report.json` that are of its present weights."""
     from nacre.metrics.result import Report
 
-    return Report.from_dict({"metrics": [], **stored(folder)})
+    return folder.report if stored(folder) else Report()
 
 
 def weights(folder: RunFolder) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from nacre.cli.output import write
+from nacre.cli.output import unused, write
 from nacre.errors import NacreError
 
 
@@ -42,6 +42,7 @@ def run(
     from nacre.cli.input import given
     from nacre.impute import impute, region
 
+    unused(out)
     if n < 1 or draws < 1:
         raise NacreError("-n and --draws must be at least 1.")
     model = load(run)

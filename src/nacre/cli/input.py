@@ -1,6 +1,5 @@
 """The data that a verb about a run works on."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +106,6 @@ def facts(run: str) -> tuple["Spec", dict[str, Any]]:
 
     folder = Path(run)
     if not (folder / "run.json").is_file() and (folder / "config.json").is_file():
-        return Spec.from_dict(json.loads((folder / "config.json").read_text())["spec"]), {}
+        return Spec.from_dict(RunFolder(run).read("config.json")["spec"]), {}
     config = RunFolder(run).config
     return Spec.from_dict(config["spec"]), config["data"]["data"]

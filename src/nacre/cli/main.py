@@ -65,6 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(
+            f"nacre: {error.filename}: {error.strerror}; check the path, its permissions and the disk.", file=sys.stderr
+        )
+        return 2
     except KeyboardInterrupt as stopped:
         print(f"nacre: {stopped or 'stopped.'}", file=sys.stderr)
         return 130

@@ -9,6 +9,16 @@ from nacre.data.spec import Spec
 from nacre.errors import NacreError
 
 
+def unused(out: Path | None) -> None:
+    """Refuse a place for results where something is, before there is work to lose; an empty folder is none.
+
+    Raises:
+        NacreError: There is a file, or a folder with something in it.
+    """
+    if out is not None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise NacreError(f"{out} is there already and is not overwritten; remove it, or choose another --out.")
+
+
 def write(
     x: Tensor, spec: Spec | None, out: Path | None = None, grid: Path | None = None, columns: int | None = None
 ) -> None:
@@ -65,10 +75,10 @@ def write_by_class(x: Tensor, labels: Sequence[int], spec: Spec, out: Path) -> N
         x: Shape (n, *spec.shape).
         labels: The class of each.
         spec: What they are.
-        out: A folder that is new or empty, or an .npz file.
+        out: A folder, or an .npz file.
 
     Raises:
-        NacreError: The place cannot be written, or holds something else.
+        NacreError: The place cannot be written.
     """
     import numpy as np
 
@@ -82,8 +92,6 @@ def write_by_class(x: Tensor, labels: Sequence[int], spec: Spec, out: Path) -> N
         return
     if out.suffix or spec.kind != "image":
         raise NacreError(f"--out {out}: use a folder for images, or an .npz file.")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise NacreError(f"{out} is not an empty folder; choose another --out.")
     try:
         for number, name in enumerate(spec.classes):
             chosen = [i for i, label in enumerate(labels) if label == number]

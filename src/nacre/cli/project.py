@@ -49,11 +49,12 @@ def run(
     from nacre.api import load
     from nacre.cli.input import held_out
     from nacre.cli.latent import training
-    from nacre.cli.output import write
+    from nacre.cli.output import unused, write
     from nacre.data.images import SUFFIXES
     from nacre.latent.attributes import judge_of
     from nacre.latent.project import project
 
+    unused(out)
     if n < 1:
         raise NacreError(f"-n is {n}; it must be at least 1.")
     model = load(run)

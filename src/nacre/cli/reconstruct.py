@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from nacre.cli.output import write
+from nacre.cli.output import unused, write
 
 
 def run(
@@ -32,6 +32,7 @@ def run(
     from nacre.api import load
     from nacre.cli.input import given
 
+    unused(out)
     model = load(run)
     x = given(run, data).examples(n, seed).x
     y = model.reconstruct(x, seed=seed)

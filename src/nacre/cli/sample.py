@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from nacre.cli.output import write, write_by_class
+from nacre.cli.output import unused, write, write_by_class
 from nacre.errors import NacreError
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def run(
     from nacre.api import load
     from nacre.latent.truncation import sample_truncated
 
+    unused(out)
     if n < 1:
         raise NacreError(f"-n is {n}; it must be at least 1.")
     model = load(run)

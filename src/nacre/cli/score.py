@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from nacre.cli.output import write
+from nacre.cli.output import unused, write
 from nacre.errors import NacreError
 
 
@@ -37,6 +37,7 @@ def run(
     from nacre.api import load
     from nacre.cli.input import given
 
+    unused(out)
     if n < 1 or draws < 1:
         raise NacreError("-n and --draws must be at least 1.")
     model = load(run)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from nacre.errors import NacreError
+from nacre.errors import NacreError, at_least
 
 if TYPE_CHECKING:
     from nacre.classifier import FewLabels
@@ -35,7 +35,7 @@ def run(
 ) -> None:
     """Reuse a run's encoder in a classifier trained on few labels, beside the same network from random weights.
 
-    Every draw takes other labels. Results go into the run's transfer.json, one entry per number of labels.
+    Every draw takes other labels. Results go into the run's transfer.json, in the place of those with the same options.
 
     Args:
         run: The run folder of a model with an encoder.
@@ -59,21 +59,25 @@ def run(
 
     if any(number < 0 for number in labels):
         raise NacreError(f"labels are {labels}; give numbers of examples, or 0 for all.")
+    at_least(0, steps=steps, encoder_lr=encoder_lr)
     folder = RunFolder(run)
+    folder.read("transfer.json")  # a damaged one is said before the work
     model, (source, test) = folder.load(), parts(folder, data)
     options: dict[str, Any] = {"draws": draws, "seed": seed, "layers": layers, "frozen": frozen, "hidden": hidden}
     options |= {"drop": drop, "drop_input": drop_input, "lr": lr}
     options |= {"steps": steps} if steps else {}
     options |= {"player_lr": {"trunk": encoder_lr}} if encoder_lr else {}
-    results = []
-    for number in labels:
-        results.append(measure(model, source, test, number, options))
-        resolved = {**usual(results[-1].labels, lr), **options}
-        keep(folder, results[-1], {**resolved, "data": source.name, "test": test.fingerprint})
-    if json:
-        print(encoding.dumps([result.to_dict() for result in results], indent=2))
-    else:
-        show(results)
+    results: list[FewLabels] = []
+    try:
+        for number in labels:
+            results.append(measure(model, source, test, number, options))
+            resolved = {**usual(results[-1].labels, lr), **options}
+            keep(folder, results[-1], {**resolved, "data": source.name, "test": test.fingerprint})
+    finally:  # what was measured is shown even where it cannot be kept
+        if results and json:
+            print(encoding.dumps([result.to_dict() for result in results], indent=2))
+        elif results:
+            show(results)
 
 
 def measure(model: Model, source: Data, test: Data, number: int, options: dict[str, Any]) -> FewLabels:
@@ -116,13 +120,14 @@ def parts(folder: RunFolder, data: str) -> tuple[Data, Data]:
 
 
 def keep(folder: RunFolder, found: FewLabels, options: dict[str, Any]) -> None:
-    """Write a result into the run's transfer.json, in the place of an older one with as many labels."""
+    """Write a result into the run's transfer.json, in the place of an older one with the same options."""
     from nacre.engine.checkpoint import write_atomically
 
-    file = folder.path / "transfer.json"
-    results = encoding.loads(file.read_text()) if file.is_file() else {}
-    results[str(found.labels)] = {**found.to_dict(), "options": options}
-    write_atomically(file, (encoding.dumps(results, indent=2) + "\n").encode())
+    entry = encoding.loads(encoding.dumps({"options": options, **found.to_dict()}))
+    same = ("options", "labels")
+    others = [old for old in folder.read("transfer.json").get("results", []) if any(old[k] != entry[k] for k in same)]
+    content = encoding.dumps({"results": [*others, entry]}, indent=2)
+    write_atomically(folder.path / "transfer.json", (content + "\n").encode())
 
 
 def show(results: list[FewLabels]) -> None:

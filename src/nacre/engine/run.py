@@ -18,6 +18,7 @@ from nacre.model import Model, build, restoring
 
 if TYPE_CHECKING:
     from nacre.engine.loop import Trainer
+    from nacre.metrics.result import Report
 
 MAY_CHANGE = {"steps", "device", "progress", "threads", "track", "keep", "log_every", "sample_every", "eval_every"}
 MAY_CHANGE |= {"checkpoint_every", "doctor", "patience"}
@@ -43,14 +44,49 @@ class RunFolder:
         Raises:
             NacreError: This is no run folder.
         """
-        file = self.path / "run.json"
-        if not file.is_file():
+        if not (self.path / "run.json").is_file():
             what = "is not a run folder: it has no run.json" if self.path.exists() else "does not exist"
             raise NacreError(f"{self.path} {what}; give the --out of a `nacre train`.")
+        config = self.read("run.json")
+        if not {"model", "hparams", "spec", "training", "data", "versions"} <= config.keys():
+            raise self._damaged("run.json")
+        return config
+
+    def read(self, name: str) -> dict[str, Any]:
+        """What a JSON file of the run says; nothing where there is none.
+
+        Raises:
+            NacreError: It cannot be read, or is damaged.
+        """
         try:
-            return json.loads(file.read_text())
-        except json.JSONDecodeError:
-            raise NacreError(f"{file} is damaged; restore it from a copy, or train anew into another --out.") from None
+            content = json.loads((self.path / name).read_text())
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise NacreError(f"{self.path / name} cannot be read ({error.strerror}); make it readable.") from error
+        except ValueError:
+            raise self._damaged(name) from None
+        if not isinstance(content, dict):
+            raise self._damaged(name)
+        return content
+
+    def _damaged(self, name: str) -> NacreError:
+        instead = "train anew into another --out" if name == "run.json" else "remove it and measure again"
+        return NacreError(f"{self.path / name} is damaged; restore it from a copy, or {instead}.")
+
+    @property
+    def report(self) -> "Report":
+        """What `report.json` says was measured; empty before the first evaluation.
+
+        Raises:
+            NacreError: The file cannot be read, or is damaged.
+        """
+        from nacre.metrics.result import Report
+
+        try:
+            return Report.from_dict({"metrics": [], **self.read("report.json")})
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise self._damaged("report.json") from None
 
     def begin(self, model: Model, streams: Mapping[str, Data], training: Training, resume: bool) -> None:
         """Claim the folder for a run, or check that a run in it may go on.
@@ -151,7 +187,11 @@ class RunFolder:
     def log(self) -> list[dict[str, Any]]:
         """The records of `log.jsonl`, oldest first."""
         file = self.path / "log.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
+        lines = file.read_text().splitlines(keepends=True) if file.is_file() else []
+        try:
+            return [json.loads(line) for line in lines if line.endswith("\n")]  # the last may be half written
+        except ValueError:
+            raise NacreError(f"{file} is damaged; restore it from a copy, or remove the line that is none.") from None
 
     def command(self) -> str:
         """The command that repeats the run."""

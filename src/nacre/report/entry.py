@@ -1,6 +1,5 @@
 """A run as the page shows it: its name, its colour, and what its folder says."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +7,7 @@ from typing import Any
 
 from nacre.engine.run import RunFolder
 from nacre.errors import NacreError
-from nacre.metrics.result import Report, Result
+from nacre.metrics.result import Result
 from nacre.model import Model
 
 
@@ -34,9 +33,7 @@ class Entry:
     @cached_property
     def results(self) -> dict[str, Result]:
         """What was measured, by name; empty before `nacre evaluate`."""
-        file = self.run.path / "report.json"
-        report = Report.from_dict(json.loads(file.read_text())) if file.is_file() else Report()
-        return {result.name: result for result in report}
+        return {result.name: result for result in self.run.report}
 
     @cached_property
     def log(self) -> list[dict[str, Any]]:
