@@ -16,7 +16,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from nacre.constructor import constructor
 from nacre.data.spec import Spec
-from nacre.errors import NacreError
+from nacre.errors import NacreError, at_least
 from nacre.game import Phase, Turn
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def inference(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
         self: "Model", what: int | ArrayLike, *, seed: int | None = None, batch_size: int = 1000, **options: Any
     ) -> Tensor:
         with self.evaluating(), seeded(seed), torch.no_grad():
+            if isinstance(what, int):
+                at_least(0, n=what)
             items = what if isinstance(what, int) else self.place(what, method.__name__)
             n = items if isinstance(items, int) else len(items)
             parts = []
@@ -79,10 +81,10 @@ class Model(nn.Module):
     All state of training that is not a parameter lives in buffers.
 
     Class attributes: `title` and `paper` for lists; `density` (implicit, explicit ..., none); `mixed`, whether tables
-    with categories and missing values will do; `shown_for`, the data that `nacre show` builds it for; `defaults`,
-    training options that suit the method; `known_failures`, checks of the contract suite that it cannot pass, with the
-    reason; `presets`, other defaults for the keywords that it inherits: all of them without a constructor of its own,
-    and those that `**inherited` stands for in one.
+    with categories and missing values will do; `smooth`, whether `decode` has a derivative to follow; `shown_for`, the
+    data that `nacre show` builds it for; `defaults`, training options that suit the method; `known_failures`, checks of
+    the contract suite that it cannot pass, with the reason; `presets`, other defaults for the keywords that it
+    inherits: all of them without a constructor of its own, and those that `**inherited` stands for in one.
 
     Args:
         spec: The shape and the units of one example.
@@ -92,6 +94,7 @@ class Model(nn.Module):
     paper: ClassVar[str] = ""
     density: ClassVar[str] = "implicit"
     mixed: ClassVar[bool] = False
+    smooth: ClassVar[bool] = True
     shown_for: ClassVar[str] = ""
     defaults: ClassVar[dict[str, Any]] = {}
     known_failures: ClassVar[dict[str, str]] = {}
@@ -217,6 +220,8 @@ class Model(nn.Module):
             "reconstruct": ["reconstruct"] if cls.reconstruct is not Model.reconstruct else ["encode", "decode"],
             **{tool: ["decode"] for tool in ("interpolate", "edit", "traverse", "project")},
         }.get(verb, [verb])
+        if verb == "project" and not cls.smooth:
+            return False
         return all(getattr(cls, name, None) is not getattr(Model, name, None) for name in needs)
 
     def layers(self) -> list[str]:

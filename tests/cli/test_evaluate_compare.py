@@ -208,3 +208,9 @@ def test_the_table_has_references_and_warnings_below(capsys):
     assert "warning: a: mind [this].\n" in out
     assert "a is best: m" in out
     assert "↓ m" in out
+
+
+def test_references_that_differ_are_given_for_each_run(capsys):
+    each = {label: Result("m", 1.0, references={"floor": 0.5, "PCA": pca}) for label, pca in (("a", 0.7), ("b", 0.9))}
+    print_reports({label: Report([result]) for label, result in each.items()})
+    assert "m: floor 0.5 · PCA 0.7 (a) · PCA 0.9 (b)\n" in capsys.readouterr().out

@@ -81,6 +81,14 @@ def test_a_latent_of_two_is_drawn_as_a_whole(flat):
         assert image.n_frames == 16
 
 
+def test_few_held_out_examples_are_walked_between_in_fewer_rows(tmp_path, capsys):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(50, 5)).astype(np.float32))
+    run = trained(tmp_path / "ae", "ae", "--latent", "3", "--hidden", "8", "--steps", "5", "--batch-size", "16",
+                  data=str(tmp_path / "x.npy"))  # fmt: skip
+    assert main(["interpolate", str(run), "--animation", str(tmp_path / "walks.gif")]) == 0
+    assert "ask for fewer" in said(capsys, "interpolate", run, "--pairs", 3)
+
+
 def test_edit_toward_a_class_and_what_it_measures(vae, gan, capsys):
     capsys.readouterr()
     assert main(["edit", str(vae), "--toward", "0", "--keep", "slant", "-n", "3", "--steps", "5"]) == 0
@@ -136,6 +144,9 @@ def test_sample_with_truncation_varies_less(vae, gan, tmp_path):
 
 def test_mistakes_get_one_sentence(vae, gan, flat, tmp_path, capsys):
     assert "--toward ATTRIBUTE or --component" in said(capsys, "edit", vae)
+    assert "component is -1" in said(capsys, "edit", vae, "--component", -1)
+    assert "reach is nan" in said(capsys, "traverse", vae, "--reach", "nan")
+    assert "images have no columns" in said(capsys, "inpaint", vae, "--columns", "x3")
     assert "--from needs --toward" in said(capsys, "edit", vae, "--component", 0, "--from", 3)
     assert "did you mean thickness" in said(capsys, "edit", vae, "--toward", "thicknes")
     assert "no 7 components" in said(capsys, "edit", vae, "--component", 6)

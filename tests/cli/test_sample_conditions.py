@@ -1,6 +1,7 @@
 """Asking a run for labels, attributes and a labelled set."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -38,9 +39,30 @@ def test_labels_and_attributes_change_the_samples(run, tmp_path):
     assert len(set(drawn)) == 4
 
 
+def test_a_sampled_table_has_labels_and_whole_numbers(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"age": rng.integers(0, 1_000, 200), "size": rng.normal(size=200)})
+    rows["sex"] = np.where(rng.random(200) < 0.3, "f", "m")
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    run, flags = str(tmp_path / "run"), ["--steps", "3", "--batch-size", "50", "--hidden", "8", "--no-progress"]
+    assert main(["train", "tabular-vae", str(tmp_path / "rows.csv"), "--label", "sex", *flags, "--out", run]) == 0
+    asked = {"drawn": ["-n", "300"], "women": ["-n", "5", "--label", "f"], "even": ["--per-class", "4"]}
+    found = {}
+    for name, words in asked.items():
+        assert main(["sample", run, *words, "--seed", "0", "--out", str(tmp_path / f"{name}.csv")]) == 0
+        found[name] = pd.read_csv(tmp_path / f"{name}.csv")
+        assert list(found[name].columns) == ["age", "size", "sex"] and found[name]["age"].dtype == np.int64
+    assert 0.2 < (found["drawn"]["sex"] == "f").mean() < 0.4
+    assert list(found["women"]["sex"]) == ["f"] * 5 and sorted(found["even"]["sex"]) == ["f"] * 4 + ["m"] * 4
+    assert main(["sample", run, "-n", "9", "--out", str(tmp_path / "drawn.npz")]) == 0
+    assert nacre.load_data(str(tmp_path / "drawn.npz"), split="all").y.shape == (9,)
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
+        (["--label", "-2"], "labels must lie between 0 and 9"),
+        (["--attribute", "thickness=nan"], "is not finite"),
         (["--label", "12"], "labels must lie between 0 and 9"),
         (["--label", "seven"], "there is no class 'seven'"),
         (["--attribute", "thick=2"], "there is no attribute 'thick'"),

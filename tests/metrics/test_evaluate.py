@@ -224,3 +224,25 @@ def test_a_run_folder_is_judged_by_its_name(tmp_path):
     run = tmp_path / "run"
     model = nacre.train("vae", "digits", steps=4, out=run, progress=False)
     assert nacre.evaluate(run, "digits", ["elbo"]) == nacre.evaluate(model, "digits", ["elbo"])
+
+
+def test_reconstruction_of_a_table_counts_what_is_known(table_model):
+    model, data = table_model
+    (found,) = nacre.evaluate(model, data, ["reconstruction"])
+    x = data.sibling("test").examples(10_000, 0).x
+    y = model.reconstruct(x, seed=0)
+    number = ((x[:, 0] - y[:, 0]) / data.spec.scale[0]).square()
+    wrong = (x[:, 1] != y[:, 1]).float()
+    each = [torch.stack(parts)[torch.stack(parts).isfinite()].mean() for parts in zip(number, wrong, strict=True)]
+    assert found.value == pytest.approx(float(torch.stack(each).mean()), rel=1e-5)
+    assert 0.2 < found.references["the mean example"] < 1.2 and "categories wrong" in found.unit
+
+
+@pytest.fixture
+def table_model():
+    rng = np.random.default_rng(0)
+    heights = np.where(rng.random(200) < 0.2, np.nan, 1000 + 50 * rng.normal(size=200))
+    data = nacre.load_data(
+        pd.DataFrame({"height": heights, "city": rng.choice(["Aachen", "Bonn"], 200)}), split="train"
+    )
+    return nacre.train("tabular-vae", data, steps=20, latent=2, hidden=(8,), batch_size=50, progress=False), data

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from nacre.errors import NacreError
+from nacre.errors import NacreError, at_least
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +67,7 @@ def run(
 
     if bool(toward) == (component is not None):
         raise NacreError("say where to: either --toward ATTRIBUTE or --component NUMBER.")
+    at_least(0, component=component or 0)
     if from_ and not toward:
         raise NacreError("--from needs --toward, the attribute to go to.")
     if n < 1 or steps < 2:

@@ -186,7 +186,7 @@ def print_reports(reports: dict[str, Report]) -> None:
     console.print(table)
     for text, names in words.items():
         console.print(f"{text}: {', '.join(names)}", highlight=False, markup=False, soft_wrap=True)
-    for line in explanations(every.values()):
+    for line in explanations(every):
         console.print(line, style="dim", highlight=False, markup=False, soft_wrap=True)
     several = len(reports) > 1
     for label, report in reports.items():
@@ -195,14 +195,21 @@ def print_reports(reports: dict[str, Report]) -> None:
             console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-def explanations(every: Any) -> list[str]:
+def explanations(every: dict[str, dict[str, Result]]) -> list[str]:
     """For each metric the values to hold it against, and how it was measured."""
     lines = []
-    names = dict.fromkeys(name for results in every for name in results)
-    for name in names:
-        found: list[Result] = [results[name] for results in every if name in results]
-        against = dict(pair for result in found for pair in result.references.items())
-        marks = " · ".join(f"{mark} {value:.4g}" for mark, value in against.items())
-        lines += [f"{name}: {marks}"] if marks else []
-        lines += [f"{name}: {line}" for line in dict.fromkeys(str(result.protocol) for result in found)]
+    for name in dict.fromkeys(name for results in every.values() for name in results):
+        found = {label: results[name] for label, results in every.items() if name in results}
+        marks = dict.fromkeys(mark for result in found.values() for mark in result.references)
+        against = " · ".join(text for mark in marks for text in marked(mark, found))
+        lines += [f"{name}: {against}"] if against else []
+        lines += [f"{name}: {line}" for line in dict.fromkeys(str(result.protocol) for result in found.values())]
     return lines
+
+
+def marked(mark: str, found: dict[str, Result]) -> list[str]:
+    """A reference with its value; where it differs from run to run, once for each of them."""
+    values = {label: f"{r.references[mark]:.4g}" for label, r in found.items() if mark in r.references}
+    if len(set(values.values())) == 1:
+        return [f"{mark} {next(iter(values.values()))}"]
+    return [f"{mark} {value} ({label})" for label, value in values.items()]

@@ -50,6 +50,8 @@ def run(
     x = given(run, data).examples(n, seed).x.cpu()
     names = spec.columns or tuple(f"x{i}" for i in range(spec.size))
     if spec.kind == "image":
+        if columns:
+            raise NacreError("images have no columns; say what is hidden of them by --mask.")
         gone = region(mask, spec.shape, seed)
     else:
         unknown = [name for name in columns if name not in names]

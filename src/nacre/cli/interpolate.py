@@ -7,11 +7,13 @@ import tyro
 
 from nacre.errors import NacreError
 
+ROWS = 8
+
 
 def run(
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
     *,
-    pairs: int = 8,
+    pairs: int | None = None,
     through: int = 2,
     steps: int = 9,
     path: Literal["auto", "linear", "spherical"] = "auto",
@@ -23,7 +25,8 @@ def run(
 
     Args:
         run: The run folder.
-        pairs: Rows. A model with an encoder walks between held-out examples, another between draws of its prior.
+        pairs: Rows, 8 by default, or as many as there are examples for. A model with an encoder walks between held-out
+            examples, another between draws of its prior.
         through: Examples that a row goes through, 2 or more.
         steps: Pictures from one example to the next, 2 or more.
         path: Straight, or along the sphere, which keeps a Gaussian latent's length; auto is spherical for draws.
@@ -37,10 +40,11 @@ def run(
     from nacre.cli.latent import show, some_codes
     from nacre.latent.interpolate import interpolate
 
-    if pairs < 1 or steps < 2 or through < 2:
+    if (pairs is not None and pairs < 1) or steps < 2 or through < 2:
         raise NacreError("interpolation needs at least one pair, two examples to go through and two steps.")
     model = load(run)
-    z = some_codes(model, run, through * pairs, seed).z.unflatten(0, (pairs, through))
+    codes = some_codes(model, run, through * (pairs or 1), seed, most=through * (pairs or ROWS)).z
+    z = codes[: len(codes) // through * through].unflatten(0, (-1, through))
     kind = path if path != "auto" else "linear" if model.can("encode") else "spherical"
     walks = torch.stack([interpolate(model, *waypoints, steps=steps, path=kind) for waypoints in z])
     show(walks, model, Path(run) / "interpolation.png", grid, animation)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from nacre.model import Model
 
 
-def some_codes(model: "Model", run: str, n: int, seed: int, data: str = "") -> "Codes":
-    """Codes of held-out examples of the run's data, or of other data; draws of the prior without an encoder.
+def some_codes(model: "Model", run: str, n: int, seed: int, most: int = 0) -> "Codes":
+    """From n to `most` codes of held-out examples of the run's data; draws of the prior without an encoder.
 
     Raises:
         NacreError: There are fewer than n examples.
@@ -23,7 +23,7 @@ def some_codes(model: "Model", run: str, n: int, seed: int, data: str = "") -> "
     from nacre.cli.input import held_out
     from nacre.latent.codes import codes_of
 
-    codes = codes_of(model, held_out(run, data) if model.can("encode") else None, n=n, seed=seed)
+    codes = codes_of(model, held_out(run) if model.can("encode") else None, n=most or n, seed=seed)
     if len(codes) < n:
         raise NacreError(f"{n} codes were asked for but the data have {len(codes)} examples; ask for fewer.")
     return codes

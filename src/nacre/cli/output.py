@@ -1,12 +1,14 @@
 """Examples and codes to files: arrays, tables, pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
 
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
+
+LABELLED = (".npz", ".csv", ".parquet")
 
 
 def unused(out: Path | None) -> None:
@@ -68,34 +70,35 @@ def write(
         raise NacreError(f"cannot write {error.filename or out}: {error.strerror}; choose another place.") from error
 
 
-def write_by_class(x: Tensor, labels: Sequence[int], spec: Spec, out: Path) -> None:
-    """Write labelled examples: a folder of images for each class, or an .npz with `x` and `y`; what `load_data` reads.
+def write_labelled(x: Tensor, labels: Sequence[int], spec: Spec, out: Path, column: str) -> None:
+    """Write labelled examples as `load_data` reads them: a folder for each class, an .npz with `x` and `y`, or a table.
 
     Args:
         x: Shape (n, *spec.shape).
-        labels: The class of each.
+        labels: The class of each, by number; -1 where it is unknown.
         spec: What they are.
-        out: A folder, or an .npz file.
+        out: A folder, or an .npz, .csv or .parquet file.
+        column: The name of a table's column of labels.
 
     Raises:
         NacreError: The place cannot be written.
     """
     import numpy as np
 
-    if out.suffix == ".npz":
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            np.savez_compressed(out, x=x.cpu().numpy(), y=np.asarray(labels))
-        except OSError as error:
-            raise NacreError(f"cannot write {out}: {error.strerror}; choose another place.") from error
-        print(out)
-        return
-    if out.suffix or spec.kind != "image":
-        raise NacreError(f"--out {out}: use a folder for images, or an .npz file.")
+    values = x.detach().cpu().numpy()
+    if out.suffix not in LABELLED and (out.suffix or spec.kind != "image"):
+        raise NacreError(f"--out {out}: use a folder for images, or an .npz, .csv or .parquet file.")
     try:
-        for number, name in enumerate(spec.classes):
-            chosen = [i for i, label in enumerate(labels) if label == number]
-            images(x[chosen].cpu().numpy(), out / name.replace("/", "-"))
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix == ".npz":
+            np.savez_compressed(out, x=values, y=np.asarray(labels))
+        elif out.suffix:
+            names = [spec.classes[label] if label >= 0 else None for label in labels]
+            table(values.reshape(len(values), -1), spec, out, {column: names})
+        else:
+            for number, name in enumerate(spec.classes):
+                chosen = [i for i, label in enumerate(labels) if label == number]
+                images(values[chosen], out / name.replace("/", "-"))
     except OSError as error:
         raise NacreError(f"cannot write {error.filename or out}: {error.strerror}; choose another place.") from error
     print(out)
@@ -112,8 +115,13 @@ def writable_picture(path: Path) -> Path:
     return path
 
 
-def table(values: object, spec: Spec | None, out: Path) -> None:
-    """Rows as CSV or Parquet, under the data's own column and category names where it has them, or one of strings."""
+def table(
+    values: object, spec: Spec | None, out: Path, beside: Mapping[str, Sequence[str | None]] | None = None
+) -> None:
+    """Rows as CSV or Parquet, under the data's own column and category names where it has them, or one of strings.
+
+    Numbers of columns that held whole ones only are rounded. `beside` are further columns, the last.
+    """
     import pandas as pd
     import torch
 
@@ -121,13 +129,16 @@ def table(values: object, spec: Spec | None, out: Path) -> None:
 
     if spec is not None and spec.kind == "sequence":
         frame = pd.DataFrame({"string": strings(torch.as_tensor(values), spec)})
-        frame.to_csv(out, index=False) if out.suffix == ".csv" else frame.to_parquet(out)
-        return
-    frame = pd.DataFrame(values)
-    frame.columns = list(spec.columns) if spec and spec.columns else [f"x{i}" for i in range(frame.shape[1])]
-    for name, names in zip(frame.columns, spec.categories if spec else (), strict=False):
-        if names:
-            frame[name] = [names[int(v)] if v == v else None for v in frame[name]]
+    else:
+        frame = pd.DataFrame(values)
+        frame.columns = list(spec.columns) if spec and spec.columns else [f"x{i}" for i in range(frame.shape[1])]
+        for name, names in zip(frame.columns, spec.categories if spec else (), strict=False):
+            if names:
+                frame[name] = [names[int(v)] if v == v else None for v in frame[name]]
+        for name in spec.whole if spec else ():
+            frame[name] = frame[name].round().astype("Int64")
+    for name, column in (beside or {}).items():
+        frame[name] = list(column)
     frame.to_csv(out, index=False) if out.suffix == ".csv" else frame.to_parquet(out)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from nacre.cli.output import unused, write, write_by_class
+from nacre.cli.output import LABELLED, unused, write, write_labelled
 from nacre.errors import NacreError
 
 if TYPE_CHECKING:
@@ -36,12 +37,12 @@ def run(
         seed: Seed of the draws; the same seed gives the same examples.
         grid: Write a picture here; the default is samples.png in the run folder.
         out: Write the examples here: .npy or .npz as an array, .csv or .parquet as a table, .txt as strings, a folder
-            as images. Without it, strings are printed.
+            as images. Without it, strings are printed. Tables and .npz get the labels that a conditional model drew.
         label: Draw examples of this class, by number or name, from a conditional model.
         attribute: Draw examples with these attributes, such as thickness=3 slant=0.2, from a conditional model.
         code: Draw examples with these codes, such as c1=3 c2=-0.5, from infogan.
         per_class: Draw this many of every class and write them to --out, a folder with one folder for each class, or
-            an .npz with their labels: a labelled set to train on.
+            an .npz, .csv or .parquet with their labels: a labelled set to train on.
         truncation: Draw the latent's values again until they lie within this of 0, such as 0.7: likelier examples
             that differ less.
     """
@@ -56,16 +57,48 @@ def run(
     draw = model.sample if truncation is None else partial(sample_truncated, model, threshold=truncation)
     if per_class is not None:
         if out is None:
-            raise NacreError("--per-class needs --out: a folder for images, or an .npz file.")
+            raise NacreError("--per-class needs --out: a folder for images, or an .npz, .csv or .parquet file.")
         if per_class < 1 or label is not None:
             raise NacreError("--per-class takes a number of 1 or more, and no --label.")
         conditions(model, "0")
         classes = model.spec.classes
         labels = [i for i in range(len(classes)) for _ in range(per_class)]
         x = draw(len(labels), seed=seed, labels=labels, **asked)
-        write_by_class(x, labels, model.spec, out)
+        write_labelled(x, labels, model.spec, out, label_column(run))
+        return
+    if out is not None and out.suffix in LABELLED and not attribute and takes_labels(model):
+        asked = told(model, n, seed, asked.get("labels"))
+        x = draw(n, seed=seed, **asked)
+        write_labelled(x, asked["labels"].tolist(), model.spec, out, label_column(run))
+        if grid is not None:
+            write(x, model.spec, None, grid)
         return
     write(draw(n, seed=seed, **asked), model.spec, out, grid or (None if out else Path(run) / "samples.png"))
+
+
+def takes_labels(model: Model) -> bool:
+    """Whether the model's samples are of classes that can be asked for."""
+    import inspect
+
+    return bool(model.spec.classes) and "labels" in inspect.signature(type(model).sample).parameters
+
+
+def told(model: Any, n: int, seed: int | None, labels: int | str | None) -> dict[str, Any]:
+    """The labels asked for, or those of random training examples with their attributes, as options of `sample`."""
+    from nacre.model import seeded
+
+    if labels is not None:
+        return {"labels": model.conditions.asked(n, labels)[0]}
+    with seeded(seed):
+        drawn, attributes = model.conditions.drawn(n)
+    return {"labels": drawn, **({"attributes": attributes} if model.spec.attributes else {})}
+
+
+def label_column(run: str) -> str:
+    """The name of the column of labels in the data of a run."""
+    from nacre.cli.input import facts
+
+    return facts(run)[1].get("label", "") or "label"
 
 
 def conditions(
@@ -86,7 +119,8 @@ def conditions(
                 f"{model.registered_name()} is unconditional and cannot be asked for a label; "
                 f"leave --label out, or train a conditional model such as cvae."
             )
-        asked["labels"] = int(label) if label not in model.spec.classes and label.isdigit() else label
+        number = label not in model.spec.classes and label.removeprefix("-").isdigit()
+        asked["labels"] = int(label) if number else label
     if attributes:
         if "attributes" not in takes:
             raise NacreError(f"{model.registered_name()} cannot be asked for attributes; train cvae with --attributes.")
@@ -106,6 +140,9 @@ def pair(text: str) -> tuple[str, float]:
     """
     name, _, value = text.partition("=")
     try:
-        return name, float(value)
+        number = float(value)
     except ValueError:
         raise NacreError(f"{text!r} is no name with a value; write name=value, such as thickness=3.") from None
+    if not math.isfinite(number):
+        raise NacreError(f"{text!r} is not finite; leave {name} out where it does not matter.")
+    return name, number

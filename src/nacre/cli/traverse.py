@@ -38,7 +38,7 @@ def run(
     from nacre.latent.manifold import manifold
     from nacre.latent.traverse import traverse
 
-    if reach <= 0:
+    if not 0 < reach < float("inf"):
         raise NacreError(f"reach is {reach:g}; it must be positive.")
     model = load(run)
     z = some_codes(model, run, 1, seed).z[0]

@@ -235,6 +235,11 @@ def spec_of(part: Part, classes: tuple[str, ...], name: str) -> Spec:
         categories=part.categories if any(part.categories) else (),
         missing=tuple(name for j, name in enumerate(part.columns) if gone[:, j].any()),
         binary=_is_binary(part.x, 1.0),
+        whole=tuple(
+            name
+            for j, name in enumerate(part.columns)
+            if not (part.categories and part.categories[j]) and (values[:, j] % 1 == 0).all()
+        ),
         columns=part.columns,
         name=name,
     )

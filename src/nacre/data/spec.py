@@ -25,6 +25,7 @@ class Spec:
         categories: For every column of a table the names that its values 0, 1, ... number; empty for a number. Empty
             where all columns are numbers.
         missing: The names of the columns that have missing values, which are NaN.
+        whole: The names of the columns that hold whole numbers only.
         attributes: The names of the numbers that examples carry beside x, as conditions; empty without any.
         name: The data set's name, for titles and messages.
     """
@@ -39,6 +40,7 @@ class Spec:
     columns: tuple[str, ...] = ()
     categories: tuple[tuple[str, ...], ...] = ()
     missing: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
     name: str = ""
 

@@ -56,7 +56,7 @@ def measure(context: Context) -> list[Result]:
         return task.accuracies(predict, DRAWS)
 
     own, random = accuracies(model, FROZEN), accuracies(untrained, 0.0, player_lr={})
-    method = f"{STEPS} (labels / {PER})^{GROWTH} steps, the encoder frozen for {FROZEN:.0%} of them"
+    method = f"{STEPS} (labels / {PER})^{GROWTH} steps, at least {STEPS}, the encoder frozen for {FROZEN:.0%} of them"
     reached = task.results("finetune", context, own, {"random weights": random}, "the encoder", method)
     return reached + [gain(result, own[name], random[name]) for result, name in zip(reached, own, strict=True)]
 

@@ -1,5 +1,9 @@
 """How well held-out examples come back from their codes."""
 
+import torch
+from torch import Tensor
+
+from nacre.data.spec import Spec
 from nacre.metrics.context import Context
 from nacre.metrics.intervals import of_mean
 from nacre.metrics.result import Result
@@ -13,16 +17,25 @@ def obstacle(context: Context) -> str:
 
 
 def measure(context: Context) -> list[Result]:
-    """The mean of (x - reconstruction)^2 over values and examples, beside that of always answering the mean example."""
-    x = context.real.x
-    error = (context.model.reconstruct(x, seed=context.seed).cpu() - x).square().flatten(1).mean(1).double()
-    mean = context.train.examples(10_000, context.seed).x.cpu().mean(0)
-    baseline = float((mean - x).square().mean())
+    """The mean of (x - reconstruction)^2 over values and examples, beside that of always answering the mean example.
+
+    Where values are categories or missing, it is the mean over known values: a number counts its squared error by the
+    column's variance, a category 0 or 1; the mean example has the most frequent categories.
+    """
+    x, mixed = context.real.x.cpu(), context.data.spec.mixed
+    y = context.model.reconstruct(x, seed=context.seed).cpu()
+    train = context.train.examples(10_000, context.seed).x.cpu()
+    if mixed:
+        spec = context.model.spec
+        error, baseline = unlike(spec, x, y), float(unlike(spec, x, typical(spec, train).expand_as(x)).mean())
+    else:
+        error = (y - x).square().flatten(1).mean(1).double()
+        baseline = float((train.mean(0) - x).square().mean())
     return [
         Result(
             "reconstruction",
             float(error.mean()),
-            "squared error per value",
+            "variances, or categories wrong, per value" if mixed else "squared error per value",
             "lower",
             context.protocol(n_real=len(x)),
             interval=of_mean(error),
@@ -30,3 +43,26 @@ def measure(context: Context) -> list[Result]:
             warnings=context.warnings,
         )
     ]
+
+
+def unlike(spec: Spec, x: Tensor, y: Tensor) -> Tensor:
+    """How far rows with categories or missing values are from others, the mean over what is known, (n,) float64.
+
+    Args:
+        spec: What the columns are.
+        x: Rows, NaN where a value is missing (n, d).
+        y: The others, without missing values (n, d).
+    """
+    known = x.isfinite() & y.isfinite()
+    category = torch.tensor([bool(names) for names in spec.categories] or [False] * spec.size)
+    error = torch.where(category, (x != y.round()).double(), ((x - y).double() / torch.tensor(spec.scale)).square())
+    return torch.where(known, error, 0).sum(1) / known.sum(1).clamp(min=1)
+
+
+def typical(spec: Spec, x: Tensor) -> Tensor:
+    """The mean of every column of numbers, and the most frequent category of every other, of what is known: (d,)."""
+    columns = []
+    for j in range(x.shape[1]):
+        known = x[:, j][x[:, j].isfinite()]
+        columns.append(known.mode().values if spec.categories and spec.categories[j] else known.mean())
+    return torch.stack(columns)

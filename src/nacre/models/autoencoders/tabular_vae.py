@@ -57,6 +57,7 @@ class TabularVAE(CVAE):
     paper: ClassVar[str] = "Xu et al. 2019, section 4.5"
     defaults: ClassVar[dict[str, object]] = {"lr": 1e-3, "schedule": "cosine", "batch_size": 500}
     mixed: ClassVar[bool] = True
+    smooth: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -60,6 +60,7 @@ class VQVAE(Model):
     title: ClassVar[str] = "Vector-quantised VAE"
     paper: ClassVar[str] = "van den Oord et al. 2017, equation 3"
     density: ClassVar[str] = "explicit, approximate"
+    smooth: ClassVar[bool] = False
     defaults: ClassVar[dict[str, object]] = {"lr": 1e-3, "schedule": "cosine"}
 
     idle: Tensor

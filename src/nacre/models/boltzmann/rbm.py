@@ -193,10 +193,14 @@ class RBM(Model):
             h = bernoulli(self.machine.hidden_field(bernoulli(self.machine.visible_field(h).sigmoid())).sigmoid())
         return self.machine.visible_field(h).sigmoid().view(n, *self.spec.shape)
 
+    def features(self, x: Tensor) -> Tensor:
+        """p(h = 1 | v), differentiable: (n, *shape) -> (n, hidden)."""
+        return self.machine.hidden_field(x.flatten(1)).sigmoid()
+
     @inference
     def encode(self, x: Tensor) -> Tensor:
         """p(h = 1 | v), shape (n, hidden)."""
-        return self.machine.hidden_field(x.flatten(1)).sigmoid()
+        return self.features(x)
 
     @inference
     def decode(self, z: Tensor) -> Tensor:
