@@ -1,6 +1,7 @@
 """Files that are scored, encoded or filled in: all of their rows, in their order, as the run knows their columns."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nacre.cli.main import main
@@ -55,3 +56,16 @@ def test_a_file_is_read_with_the_label_and_the_columns_of_the_run(tmp_path):
         assert main(["encode", folder, str(tmp_path / f"{name}.csv"), "--out", str(tmp_path / f"{name}.npy")]) == 0
     codes = np.load(tmp_path / "all.npy")
     assert len(codes) == 120 and np.array_equal(codes, np.load(tmp_path / "unlabelled.npy"))
+
+
+def test_a_table_is_reconstructed_column_by_column(run, tmp_path, capsys):
+    new = table(tmp_path / "new.csv", 40, ["Aachen", "Bonn"], seed=1)
+    assert main(["reconstruct", run, new, "-n", "40", "--out", str(tmp_path / "back.csv")]) == 0
+    capsys.readouterr()
+    assert main(["reconstruct", run, new, "-n", "40"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    true, back = pd.read_csv(new), pd.read_csv(tmp_path / "back.csv")
+    assert f"{(true['city'] == back['city']).mean():.1%} right of 40" in lines[2] and len(lines) == 3
+    assert lines[0].startswith("height: mean absolute error") and float(lines[0].split()[4]) == pytest.approx(
+        (true["height"] - back["height"]).abs().mean(), rel=1e-3
+    )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from nacre.cli.output import unused, write
+from nacre.cli.output import print_columns, unused, write
 from nacre.errors import NacreError
 
 
@@ -67,11 +67,4 @@ def run(
         rows = torch.stack([hidden, *filled, x], 1).flatten(0, 1)
         write(rows, spec, None, grid or (None if out else Path(run) / "inpainted.png"), columns=draws + 2)
     elif out is None:
-        for name in columns:
-            j = names.index(name)
-            known = x[:, j].isfinite()
-            found, true = filled[0][known, j], x[known, j]
-            if spec.categories and spec.categories[j]:
-                print(f"{name}: {(found == true).float().mean():.1%} right of {len(true)} examples")
-            else:
-                print(f"{name}: mean absolute error {(found - true).abs().mean():.4g} over {len(true)} examples")
+        print_columns(spec, x, filled[0], [names.index(name) for name in columns])

@@ -1,6 +1,6 @@
 """Examples and codes to files: arrays, tables, pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -140,6 +140,24 @@ def table(
     for name, column in (beside or {}).items():
         frame[name] = list(column)
     frame.to_csv(out, index=False) if out.suffix == ".csv" else frame.to_parquet(out)
+
+
+def print_columns(spec: Spec, true: Tensor, found: Tensor, columns: Iterable[int]) -> None:
+    """Print how near the known values of some columns of a table were found: one line each.
+
+    Args:
+        spec: What the columns are.
+        true: Rows (n, d), NaN where a value is missing.
+        found: What was found in their place, likewise.
+        columns: Their places.
+    """
+    for j in columns:
+        name, known = spec.columns[j] if spec.columns else f"x{j}", true[:, j].isfinite() & found[:, j].isfinite()
+        was, now = true[known, j], found[known, j]
+        if spec.categories and spec.categories[j]:
+            print(f"{name}: {(was == now).float().mean():.1%} right of {len(was)} examples")
+        else:
+            print(f"{name}: mean absolute error {(was - now).abs().mean():.4g} over {len(was)} examples")
 
 
 def images(values: object, folder: Path) -> None:

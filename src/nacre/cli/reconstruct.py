@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from nacre.cli.output import unused, write
+from nacre.cli.output import print_columns, unused, write
 
 
 def run(
@@ -17,7 +17,7 @@ def run(
     grid: Path | None = None,
     out: Path | None = None,
 ) -> None:
-    """Send examples through a model and back; the picture shows each pair side by side.
+    """Send examples through a model and back; the picture shows each pair side by side, of tables it says how near.
 
     Args:
         run: The run folder.
@@ -38,6 +38,10 @@ def run(
     y = model.reconstruct(x, seed=seed)
     if out is not None:
         write(y, model.spec, out)
+    if model.spec.columns and grid is None:
+        if out is None:
+            print_columns(model.spec, x, y.cpu(), range(len(model.spec.columns)))
+        return
     pairs = torch.stack([x, y.cpu()], 1).flatten(0, 1)
     place = grid or (None if out else Path(run) / "reconstructions.png")
     write(pairs, model.spec, None, place, columns=8)
