@@ -4,10 +4,10 @@ import pytest
 import torch
 
 import nacre
-from nacre.classifier import few_labels, usual
 from nacre.data.dataset import Data
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
+from nacre.few_labels import few_labels, usual
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +175,10 @@ def test_what_transfer_cannot_do_is_said_before_it_trains(stacked, tmp_path):
     with pytest.raises(NacreError, match="state_dict"):
         classifier.save_pretrained(tmp_path / "classifier")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_boltzmann_machine_has_an_encoder_too():
+    data = nacre.load_data("digits")
+    machine = nacre.train("rbm", data, steps=100, hidden=64, progress=False)
+    found = few_labels(machine, data, "digits:test", labels=100, draws=1, steps=50)
+    assert found.mean > 0.5

@@ -24,7 +24,7 @@ _HOMES = {
     "load": "nacre.api",
     "load_data": "nacre.data.sources",
     "train": "nacre.api",
-    "transfer": "nacre.classifier",
+    "transfer": "nacre.few_labels",
 }
 __all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -273,7 +273,7 @@ def test_pca_keeps_the_variance(digits):
 
 
 def test_finetuning_is_held_against_random_weights(vae, digits, monkeypatch):
-    monkeypatch.setattr("nacre.classifier.STEPS", 200)
+    monkeypatch.setattr("nacre.few_labels.STEPS", 200)
     monkeypatch.setattr("nacre.metrics.finetune.DRAWS", {100: 2})
     before = copy.deepcopy(vae.state_dict())
     report = nacre.evaluate(vae, digits, ["finetune"], n=300)
@@ -301,7 +301,7 @@ def test_the_numbers_of_labels_can_be_chosen(vae, digits):
         nacre.evaluate(vae, digits, ["representation"], labels=[-1])
 
 
-def test_what_cannot_be_judged_is_refused(vae, rbm, digits):
+def test_what_cannot_be_judged_is_refused(vae, digits):
     x, y = digits.examples(100).x, digits.examples(100).y
     with pytest.raises(NacreError, match="the data have no labels"):
         nacre.evaluate(vae, x, ["representation"])
@@ -310,7 +310,7 @@ def test_what_cannot_be_judged_is_refused(vae, rbm, digits):
     with pytest.raises(NacreError, match="no encoder, and no discriminator"):
         nacre.evaluate(x, digits, ["representation"])
     with pytest.raises(NacreError, match="no encoder that can be trained on"):
-        nacre.evaluate(rbm, digits, ["finetune"])
+        nacre.evaluate(x, digits, ["finetune"])
     ids = nacre.load_data((x, torch.arange(100)), split="train")
     assert labelled.label_obstacle(Context(vae, ids)) == "100 classes of 90 examples"
 

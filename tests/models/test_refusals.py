@@ -5,7 +5,7 @@ import torch
 
 import nacre
 from nacre import NacreError
-from nacre.classifier import few_labels
+from nacre.few_labels import few_labels
 from nacre.impute import impute
 from nacre.nets.scale import unrounded
 

@@ -10,9 +10,9 @@ import tyro
 from nacre.errors import NacreError, at_least
 
 if TYPE_CHECKING:
-    from nacre.classifier import FewLabels
     from nacre.data.dataset import Data
     from nacre.engine.run import RunFolder
+    from nacre.few_labels import FewLabels
     from nacre.model import Model
 
 
@@ -54,8 +54,8 @@ def run(
         seed: The seed of the first draw.
         json: Print JSON.
     """
-    from nacre.classifier import usual
     from nacre.engine.run import RunFolder
+    from nacre.few_labels import usual
 
     if any(number < 0 for number in labels):
         raise NacreError(f"labels are {labels}; give numbers of examples, or 0 for all.")
@@ -84,7 +84,7 @@ def measure(model: Model, source: Data, test: Data, number: int, options: dict[s
     """All draws of a number of labels, 0 for all, with a word on how far they are."""
     from rich.console import Console
 
-    from nacre.classifier import few_labels
+    from nacre.few_labels import few_labels
 
     what = f"{number:,} labels" if number else "all labels"
     with Console(stderr=True).status(what) as status:

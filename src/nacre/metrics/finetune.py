@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nacre.classifier import GROWTH, PER, STEPS, transfer
 from nacre.data.dataset import Data
 from nacre.engine import distributed
+from nacre.few_labels import GROWTH, PER, STEPS, transfer
 from nacre.metrics.context import Context
 from nacre.metrics.intervals import of_mean
 from nacre.metrics.labelled import Task, label_obstacle
