@@ -180,5 +180,5 @@ def test_what_transfer_cannot_do_is_said_before_it_trains(stacked, tmp_path):
 def test_a_boltzmann_machine_has_an_encoder_too():
     data = nacre.load_data("digits")
     machine = nacre.train("rbm", data, steps=100, hidden=64, progress=False)
-    found = few_labels(machine, data, "digits:test", labels=100, draws=1, steps=50)
+    found = few_labels(machine, data, "digits:test", labels=100, draws=1, steps=300)
     assert found.mean > 0.5
