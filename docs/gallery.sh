@@ -11,7 +11,7 @@ draw() {
   local name=$1 verb=$2 data=$3
   shift 3
   [[ $WANTED == "  " || $WANTED == *" $name "* ]] || return 0
-  rm -rf "$RUNS/$name"
+  rm -rf "$RUNS/$name" "docs/gallery/$name.csv" "docs/gallery/$name.txt"
   "$NACRE" train "$name" "$data" --out "$RUNS/$name" --seed 0 --no-progress --doctor off "$@"
   case $verb in
     sample) "$NACRE" sample "$RUNS/$name" -n 36 --seed 0 --grid "docs/gallery/$name.png" ;;

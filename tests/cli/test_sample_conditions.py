@@ -54,8 +54,16 @@ def test_a_sampled_table_has_labels_and_whole_numbers(tmp_path):
         assert list(found[name].columns) == ["age", "size", "sex"] and found[name]["age"].dtype == np.int64
     assert 0.2 < (found["drawn"]["sex"] == "f").mean() < 0.4
     assert list(found["women"]["sex"]) == ["f"] * 5 and sorted(found["even"]["sex"]) == ["f"] * 4 + ["m"] * 4
-    assert main(["sample", run, "-n", "9", "--out", str(tmp_path / "drawn.npz")]) == 0
-    assert nacre.load_data(str(tmp_path / "drawn.npz"), split="all").y.shape == (9,)
+    for name in ("drawn.npz", "drawn.npy"):
+        assert main(["sample", run, "-n", "9", "--seed", "1", "--out", str(tmp_path / name)]) == 0
+    labelled = nacre.load_data(str(tmp_path / "drawn.npz"), split="all")
+    assert labelled.y.shape == (9,) and np.array_equal(labelled.x, np.load(tmp_path / "drawn.npy"))
+    clash = rows.rename(columns={"sex": "y", "size": "label"})
+    clash.to_csv(tmp_path / "clash.csv", index=False)
+    run = str(tmp_path / "clashing")
+    assert main(["train", "tabular-vae", str(tmp_path / "clash.csv"), "--label", "y", *flags, "--out", run]) == 0
+    assert main(["sample", run, "--out", str(tmp_path / "clashed.csv")]) == 0
+    assert list(pd.read_csv(tmp_path / "clashed.csv").columns) == ["age", "label", "y"]
 
 
 @pytest.mark.parametrize(

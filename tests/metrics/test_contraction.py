@@ -28,4 +28,4 @@ def test_it_agrees_with_the_closed_form_of_sigmoid_units(digits):
 
 def test_a_model_without_codes_is_refused(digits):
     with pytest.raises(NacreError, match="cannot be judged by contraction here: its codes have no derivative"):
-        evaluate(nacre.create("rbm", digits.spec), digits, ["contraction"])
+        evaluate(nacre.create("gan", digits.spec), digits, ["contraction"])

@@ -198,7 +198,7 @@ def test_a_table_of_samples_may_have_its_columns_in_another_order_and_only_some_
         (lambda t: t.drop(columns="weight"), "do not share the columns weight"),
         (lambda t: t.assign(kind="fish"), "holds 'fish'"),
         (lambda t: t.assign(weight="heavy"), "'weight' holds categories where the data have numbers"),
-        (lambda t: t.assign(wild="perhaps"), "'perhaps' that the data have not"),
+        (lambda t: t.assign(wild="perhaps"), "there is no label 'perhaps'"),
     ],
 )
 def test_a_table_of_samples_of_other_columns_or_categories_is_refused(pets, change, words):
@@ -246,3 +246,13 @@ def table_model():
         pd.DataFrame({"height": heights, "city": rng.choice(["Aachen", "Bonn"], 200)}), split="train"
     )
     return nacre.train("tabular-vae", data, steps=20, latent=2, hidden=(8,), batch_size=50, progress=False), data
+
+
+def test_reconstruction_counts_what_is_known_where_only_held_out_rows_have_gaps():
+    rng = np.random.default_rng(0)
+    x = torch.from_numpy(rng.normal(size=(200, 3)).astype(np.float32))
+    model = nacre.train("tabular-vae", x, steps=20, latent=2, hidden=(8,), batch_size=50, progress=False)
+    holes = x.clone()
+    holes[:50, 1] = torch.nan
+    found = nacre.evaluate(model, Data(holes, spec=model.spec), ["reconstruction"]).get("reconstruction")
+    assert math.isfinite(found.value) and "variances" in found.unit

@@ -63,7 +63,7 @@ def test_samples_without_a_class_keep_the_labels_of_the_others(digits):
     some = train.y > 0
     report = nacre.evaluate((train.x[some], train.y[some]), digits, ["usefulness"], n=700)
     assert 0.75 < report.get("train_on_generated").value < 0.95
-    with pytest.raises(NacreError, match="have the label '10' that the data have not"):
+    with pytest.raises(NacreError, match="there is no label '10' among 0, 1"):
         nacre.evaluate((train.x, train.y + 1), digits, ["usefulness"])
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from nacre.cli.output import print_columns, unused, write
+from nacre.cli.output import print_columns, rounded, unused, write
 from nacre.errors import NacreError
 
 
@@ -60,6 +60,8 @@ def run(
             raise NacreError(f"{what}; there are {', '.join(names)}.")
         gone = torch.tensor([name in columns for name in names])
     filled = [impute(model, x, gone, steps=steps, seed=seed + i) for i in range(draws)]
+    known = x.isfinite() & ~gone
+    filled = [torch.where(known, x, rounded(found.cpu(), spec)) for found in filled]
     if out is not None:
         write(filled[0], spec, out)
     if spec.kind == "image":

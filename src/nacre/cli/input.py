@@ -28,12 +28,7 @@ def given(run: str, source: str) -> "Data":
     Raises:
         NacreError: As of `own_data`.
     """
-    if not source:
-        return held_out(run)
-    data = named(run, source, measured=False)
-    if data.cut and not source.endswith((":train", ":test")):
-        return named(run, source, measured=False, split="all")
-    return data
+    return named(run, source, measured=False, whole=True) if source else held_out(run)
 
 
 def own_data(run: str, source: str = "") -> "Data":
@@ -50,62 +45,79 @@ def own_data(run: str, source: str = "") -> "Data":
     if source:
         return named(run, source)
     recorded = RunFolder(run).config["data"]["data"]
-    if not recorded["name"]:
+    name, n = recorded["name"], recorded["n"]
+    if not name:
         raise NacreError(f"{run} was trained on an array, which was not stored; name the data to use.")
     data = load_data(
-        recorded["name"],
+        name,
         split=recorded["split"],
         size=recorded["size"],
+        seed=recorded.get("seed", 0),
         attributes=recorded.get("attributes", ()),
         label=recorded.get("label", ""),
         columns=recorded.get("columns", ()),
         limit=recorded.get("limit", 0),
         soften=recorded.get("soften", 0.0),
     )
-    # Of images that stay encoded the fingerprint tells names and times, which a copy of the files need not keep.
-    encoded = isinstance(data, LazyData) or recorded.get("encoded", False)
-    if len(data) != recorded["n"] or not (encoded or data.fingerprint == recorded["fingerprint"]):
+    # Of images that stay encoded the fingerprint tells names and times, which a copy of the files need not keep; points
+    # of toy sets are drawn, with other last digits on other processors.
+    kept = not (isinstance(data, LazyData) or recorded.get("encoded", False) or data.density)
+    if len(data) != n or (kept and data.fingerprint != recorded["fingerprint"]):
+        now = f": {n} training examples then, {len(data)} now" if len(data) != n else ""
         raise NacreError(
-            f"{recorded['name']} is not what {run} was trained on ({recorded['n']} examples then, {len(data)} now, or "
-            f"others), so that held-out examples may have been seen; restore it, or name the data to use."
+            f"{name} is not what {run} was trained on{now}; restore it, or name the data to use, which may then hold "
+            f"examples that were trained on."
         )
     return data
 
 
-def named(run: str, source: str, *, measured: bool = True, split: str | None = None) -> "Data":
+def named(run: str, source: str, *, measured: bool = True, whole: bool = False) -> "Data":
     """Data by name as the run's model takes them.
 
     Images get the model's size, and the attributes that the run measured. Of a table the model's columns are kept, in
     its order and with its numbers of categories, and the run's labels, which new rows may lack.
 
+    Args:
+        run: The run folder, or a saved model.
+        source: What `load_data` takes.
+        measured: Whether attributes are needed.
+        whole: Take all of a file without splits of its own, unless a part of it is named.
+
     Raises:
-        NacreError: The model does not know a column or a category.
+        NacreError: A column is missing, or the model does not know a category.
     """
+    from nacre.data.attributes import MEASURES
     from nacre.data.sources import load_data
     from nacre.metrics.given import numbered_like
 
     spec, recorded = facts(run)
-    options: dict[str, Any] = {"split": split}
+    options: dict[str, Any] = {}
     if spec.kind == "image":
-        options |= {"size": spec.shape[1:], "attributes": recorded.get("attributes", ()) if measured else ()}
-    data = load_data(source, **options)
-    there = data.spec.columns
-    if not there or not spec.columns:
-        return data
-    if (label := recorded.get("label", "")) in there:
-        options["label"] = label
-    if set(spec.columns) < set(there) - {label}:
-        options["columns"] = spec.columns
-    return numbered_like(load_data(source, **options), spec)
+        names = [name for name in recorded.get("attributes", ()) if name in MEASURES]
+        options = {"size": spec.shape[1:], "attributes": tuple(names) if measured else ()}
+    data, again = load_data(source, **options), {}
+    if whole and data.cut and not source.endswith((":train", ":test")):
+        again["split"] = "all"
+    there, label = data.spec.columns, recorded.get("label", "")
+    is_table = bool(there and spec.columns)
+    if is_table:
+        if missing := [column for column in spec.columns if column not in there]:
+            raise NacreError(f"{source} has no column {', '.join(missing)}; give all that {run} was trained on.")
+        if label in there:
+            again["label"] = label
+        if len(spec.columns) < len(set(there) - {label}):
+            again["columns"] = spec.columns
+    data = load_data(source, **options, **again) if again else data
+    return numbered_like(data, spec) if is_table else data
 
 
 def facts(run: str) -> tuple["Spec", dict[str, Any]]:
-    """What data the model of a run folder, or of a folder of `save_pretrained`, is for, and what the run recorded."""
+    """What data the model of a run, or a saved one, is for, and what the run recorded of its own."""
+    from nacre.api import load
     from nacre.data.spec import Spec
     from nacre.engine.run import RunFolder
 
-    folder = Path(run)
-    if not (folder / "run.json").is_file() and (folder / "config.json").is_file():
-        return Spec.from_dict(RunFolder(run).read("config.json")["spec"]), {}
+    if not (Path(run) / "run.json").is_file():
+        return load(run).spec, {}
     config = RunFolder(run).config
     return Spec.from_dict(config["spec"]), config["data"]["data"]

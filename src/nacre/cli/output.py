@@ -70,6 +70,15 @@ def write(
         raise NacreError(f"cannot write {error.filename or out}: {error.strerror}; choose another place.") from error
 
 
+def rounded(x: Tensor, spec: Spec) -> Tensor:
+    """Rows with whole numbers in the columns that held such only, (n, *shape)."""
+    whole = [spec.columns.index(name) for name in spec.whole]
+    if whole:
+        x = x.clone()
+        x[:, whole] = x[:, whole].round()
+    return x
+
+
 def write_labelled(x: Tensor, labels: Sequence[int], spec: Spec, out: Path, column: str) -> None:
     """Write labelled examples as `load_data` reads them: a folder for each class, an .npz with `x` and `y`, or a table.
 
@@ -120,7 +129,7 @@ def table(
 ) -> None:
     """Rows as CSV or Parquet, under the data's own column and category names where it has them, or one of strings.
 
-    Numbers of columns that held whole ones only are rounded. `beside` are further columns, the last.
+    `beside` are further columns, the last.
     """
     import pandas as pd
     import torch
@@ -136,7 +145,8 @@ def table(
             if names:
                 frame[name] = [names[int(v)] if v == v else None for v in frame[name]]
         for name in spec.whole if spec else ():
-            frame[name] = frame[name].round().astype("Int64")
+            if bool((frame[name].dropna() % 1 == 0).all()):
+                frame[name] = frame[name].astype("Int64")
     for name, column in (beside or {}).items():
         frame[name] = list(column)
     frame.to_csv(out, index=False) if out.suffix == ".csv" else frame.to_parquet(out)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from nacre.cli.output import print_columns, unused, write
+from nacre.cli.output import print_columns, rounded, unused, write
 
 
 def run(
@@ -35,7 +35,7 @@ def run(
     unused(out)
     model = load(run)
     x = given(run, data).examples(n, seed).x
-    y = model.reconstruct(x, seed=seed)
+    y = rounded(model.reconstruct(x, seed=seed), model.spec)
     if out is not None:
         write(y, model.spec, out)
     if model.spec.columns and grid is None:

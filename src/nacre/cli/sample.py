@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from nacre.cli.output import LABELLED, unused, write, write_labelled
+from nacre.cli.output import LABELLED, rounded, unused, write, write_labelled
 from nacre.errors import NacreError
 
 if TYPE_CHECKING:
@@ -63,17 +63,18 @@ def run(
         conditions(model, "0")
         classes = model.spec.classes
         labels = [i for i in range(len(classes)) for _ in range(per_class)]
-        x = draw(len(labels), seed=seed, labels=labels, **asked)
-        write_labelled(x, labels, model.spec, out, label_column(run))
+        x = rounded(draw(len(labels), seed=seed, labels=labels, **asked), model.spec)
+        write_labelled(x, labels, model.spec, out, label_column(run, model))
         return
-    if out is not None and out.suffix in LABELLED and not attribute and takes_labels(model):
-        asked = told(model, n, seed, asked.get("labels"))
-        x = draw(n, seed=seed, **asked)
-        write_labelled(x, asked["labels"].tolist(), model.spec, out, label_column(run))
+    asked = told(model, n, seed, asked) if takes_labels(model) else asked
+    x = rounded(draw(n, seed=seed, **asked), model.spec)
+    default = None if out else Path(run) / "samples.png"
+    if out is not None and out.suffix in LABELLED and "labels" in asked:
+        write_labelled(x, asked["labels"].tolist(), model.spec, out, label_column(run, model))
         if grid is not None:
             write(x, model.spec, None, grid)
         return
-    write(draw(n, seed=seed, **asked), model.spec, out, grid or (None if out else Path(run) / "samples.png"))
+    write(x, model.spec, out, grid or default)
 
 
 def takes_labels(model: Model) -> bool:
@@ -83,22 +84,27 @@ def takes_labels(model: Model) -> bool:
     return bool(model.spec.classes) and "labels" in inspect.signature(type(model).sample).parameters
 
 
-def told(model: Any, n: int, seed: int | None, labels: int | str | None) -> dict[str, Any]:
-    """The labels asked for, or those of random training examples with their attributes, as options of `sample`."""
+def told(model: Any, n: int, seed: int | None, asked: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for, a label for each; where nothing was, labels and attributes of random training examples."""
     from nacre.model import seeded
 
-    if labels is not None:
-        return {"labels": model.conditions.asked(n, labels)[0]}
+    if "labels" in asked:
+        return {**asked, "labels": model.conditions.asked(n, asked["labels"])[0]}
+    if "attributes" in asked:
+        return asked
     with seeded(seed):
-        drawn, attributes = model.conditions.drawn(n)
-    return {"labels": drawn, **({"attributes": attributes} if model.spec.attributes else {})}
+        labels, attributes = model.conditions.drawn(n)
+    return {**asked, "labels": labels, **({"attributes": attributes} if model.spec.attributes else {})}
 
 
-def label_column(run: str) -> str:
-    """The name of the column of labels in the data of a run."""
+def label_column(run: str, model: Model) -> str:
+    """The name of the column of labels in the data of a run, or one that its columns leave free."""
     from nacre.cli.input import facts
 
-    return facts(run)[1].get("label", "") or "label"
+    name = facts(run)[1].get("label", "") or "label"
+    while name in model.spec.columns:
+        name += "_"
+    return name
 
 
 def conditions(

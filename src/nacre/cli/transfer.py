@@ -125,7 +125,8 @@ def keep(folder: RunFolder, found: FewLabels, options: dict[str, Any]) -> None:
 
     entry = encoding.loads(encoding.dumps({"options": options, **found.to_dict()}))
     same = ("options", "labels")
-    others = [old for old in folder.read("transfer.json").get("results", []) if any(old[k] != entry[k] for k in same)]
+    kept = folder.read("transfer.json").get("results", [])
+    others = [old for old in kept if any(old.get(name) != entry[name] for name in same)]
     content = encoding.dumps({"results": [*others, entry]}, indent=2)
     write_atomically(folder.path / "transfer.json", (content + "\n").encode())
 

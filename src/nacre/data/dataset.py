@@ -43,7 +43,7 @@ class Data:
         notes: What a user should know of how it was loaded.
         size: The `size` that images were resized to, if they were.
         reload: Loads another split of the same source.
-        label: The column that the labels were taken from, if one was named.
+        label: The column that the labels are from, if they are from a table.
         columns: The columns that were kept, if they were named.
         a: The attributes (n, len(spec.attributes)) float32, if there are any; NaN where one is unknown.
     """
@@ -69,7 +69,7 @@ class Data:
         self.x, self.y, self.a, self.spec, self.unit = x, y, a, spec, unit
         self.name, self.split, self.splits, self.density, self.notes = name, split, splits, density, notes
         self.size, self.reload, self.label, self.columns = size, reload, label, columns
-        self.limit, self.soften, self.cut = 0, 0.0, False
+        self.limit, self.soften, self.cut, self.seed = 0, 0.0, False, 0
         self.siblings: dict[str, Data] = {}
 
     def __len__(self) -> int:

@@ -238,7 +238,9 @@ def spec_of(part: Part, classes: tuple[str, ...], name: str) -> Spec:
         whole=tuple(
             name
             for j, name in enumerate(part.columns)
-            if not (part.categories and part.categories[j]) and (values[:, j] % 1 == 0).all()
+            if not (part.categories and part.categories[j])
+            and (values[:, j] % 1 == 0).all()
+            and np.abs(values[:, j]).max() < 2**24  # beyond, a float32 is always whole
         ),
         columns=part.columns,
         name=name,

@@ -92,6 +92,8 @@ def load_data(
         parts = {part: partial(_narrowed, load, tuple(columns)) for part, load in parts.items()}
     sides = _sides(size)
     splits, part, reference = _pick(parts, split, seed, name or "this array")
+    if not any(isinstance(p.x, EncodedImages) or p.x.shape[2:] != sides for p in (part, reference)):
+        size = None  # what is of this size already is not resized
     part, reference = binarized(resized(aligned(part, reference), sides)), resized(reference, sides)
     if isinstance(part.x, EncodedImages) and isinstance(reference.x, EncodedImages):
         part = replace(part, x=part.x.like(reference.x.mode, sides))
@@ -107,7 +109,7 @@ def load_data(
         "density": toy.density(name) if name in toy.TOYS else grammar.GRAMMARS.get(name),
         "notes": part.notes,
         "size": size,
-        "label": label,
+        "label": part.label,
         "columns": tuple(columns),
         "reload": partial(
             load_data,
@@ -129,7 +131,7 @@ def load_data(
         data = Data(torch.from_numpy(part.x.decode()), **options)
     else:
         data = LazyData(part.x, **options)
-    data.cut = len(parts) == 1
+    data.cut, data.seed = len(parts) == 1, seed
     data = limited(data, limit, seed)
     data = softened(data, soften) if soften else data
     return _measured(data, tuple(attributes)) if attributes else data

@@ -106,6 +106,7 @@ class RunFolder:
                             **({"columns": d.columns} if d.columns else {}),
                             **({"limit": d.limit} if d.limit else {}),
                             **({"soften": d.soften} if d.soften else {}),
+                            **({"seed": d.seed} if d.seed else {}),
                             **({"encoded": True} if isinstance(d, LazyData) else {})}
                      for name, d in streams.items()},
             "seed": training.seed,
@@ -129,6 +130,8 @@ class RunFolder:
         old, changes = self.config, []
         for part in ("model", "hparams", "training", "data"):
             before, after = old[part], new[part]
+            if part == "data":  # where images are kept is no matter
+                before, after = ({k: {**v, "encoded": None} for k, v in streams.items()} for streams in (before, after))
             if not isinstance(before, dict):
                 before, after = {part: before}, {part: after}
             for key in before.keys() | after.keys():

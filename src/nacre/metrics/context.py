@@ -12,7 +12,7 @@ from nacre.data.dataset import Data
 from nacre.errors import NacreError
 from nacre.game import Batch
 from nacre.latent.truncation import sample_truncated
-from nacre.metrics.given import Given
+from nacre.metrics.given import Given, with_classes
 from nacre.metrics.result import Protocol
 from nacre.model import Model, seeded
 
@@ -63,6 +63,8 @@ class Context:
                 f"the data have shape {self.data.spec.shape} but the model was made for {self.model.spec.shape}; "
                 f"evaluate it on data like those it was trained on."
             )
+        if self.conditional and self.model.spec.classes and self.data.spec.classes:
+            self.data = with_classes(self.data, self.model.spec.classes)
         self.n = min(self.n, QUICK) if self.quick else self.n
 
     @cached_property

@@ -1,5 +1,6 @@
 """Samples without their model, to be judged like one."""
 
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -74,15 +75,35 @@ def like(samples: Data, data: Data) -> Data:
             f"the samples have shape {samples.spec.shape} but the data have {data.spec.shape}; "
             f"judge samples of the data's own shape."
         )
-    names, own = data.spec.classes, samples.spec.classes
-    if samples.y is None or not names or own == names:
+    if samples.y is None or not data.spec.classes:
         return samples
+    return with_classes(samples, data.spec.classes)
+
+
+def with_classes(data: Data, names: tuple[str, ...]) -> Data:
+    """Labelled data whose labels are numbered by other names of classes, of which they may have some only.
+
+    Raises:
+        NacreError: They have a class of another name.
+    """
+    own = data.spec.classes
+    if data.y is None or own == names:
+        return data
     if strange := [name for name in own if name not in names]:
-        raise NacreError(f"the samples have the label {strange[0]!r} that the data have not; give labels of the data.")
-    # Samples of some classes only were numbered without the others.
-    renamed = copy(samples)
-    renamed.y = torch.tensor([names.index(name) for name in own])[samples.y.cpu()]
+        raise NacreError(f"there is no label {strange[0]!r} among {', '.join(names)}; give labels of these.")
+    renamed = renewed(data, lambda other: with_classes(other, names))
+    renamed.y = torch.tensor([names.index(name) for name in own])[data.y.cpu()]
+    renamed.spec = replace(data.spec, classes=names)
     return renamed
+
+
+def renewed(data: Data, change: Callable[[Data], Data]) -> Data:
+    """A copy of data that are to be changed, whose other splits will be changed likewise."""
+    other, reload = copy(data), data.reload
+    other.__dict__.pop("fingerprint", None)
+    other.siblings = {}
+    other.reload = None if reload is None else lambda **options: change(reload(**options))
+    return other
 
 
 def numbered_like(samples: Data, spec: Spec) -> Data:
@@ -110,12 +131,15 @@ def numbered_like(samples: Data, spec: Spec) -> Data:
             raise NacreError(
                 f"the samples' column {column!r} holds {min(strange)!r}, which the data have not; remove it."
             )
-    renumbered = copy(samples)
-    renumbered.__dict__.pop("fingerprint", None)
+    renumbered = renewed(samples, lambda other: numbered_like(other, spec))
     x = samples.x[:, order].numpy()
     reference = Part(x, columns=spec.columns, categories=spec.categories)
     renumbered.x = torch.from_numpy(aligned(Part(x, columns=spec.columns, categories=categories), reference).x)
-    renumbered.spec = replace(own, columns=spec.columns, categories=spec.categories)
-    reload, renumbered.siblings = samples.reload, {}
-    renumbered.reload = None if reload is None else lambda **options: numbered_like(reload(**options), spec)
+    renumbered.spec = replace(
+        own,
+        columns=spec.columns,
+        categories=spec.categories,
+        center=tuple(own.center[i] for i in order),
+        scale=tuple(own.scale[i] for i in order),
+    )
     return renumbered

@@ -22,11 +22,11 @@ def measure(context: Context) -> list[Result]:
     Where values are categories or missing, it is the mean over known values: a number counts its squared error by the
     column's variance, a category 0 or 1; the mean example has the most frequent categories.
     """
-    x, mixed = context.real.x.cpu(), context.data.spec.mixed
+    x, spec = context.real.x.cpu(), context.model.spec
+    mixed = spec.mixed or context.data.spec.mixed or bool(x.isnan().any())
     y = context.model.reconstruct(x, seed=context.seed).cpu()
     train = context.train.examples(10_000, context.seed).x.cpu()
     if mixed:
-        spec = context.model.spec
         error, baseline = unlike(spec, x, y), float(unlike(spec, x, typical(spec, train).expand_as(x)).mean())
     else:
         error = (y - x).square().flatten(1).mean(1).double()

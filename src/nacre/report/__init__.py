@@ -33,11 +33,12 @@ def write_report(runs: Sequence[RunFolder], path: str | Path) -> None:
     recorded = runs[0].config["data"]["data"]
     try:
         held = held_out(str(runs[0].path))
-    except NacreError:  # an array, which only its owner has
+    except NacreError:  # an array, which only its owner has, or data that have changed
         held = None
     name = recorded["name"] or "your data"
     about = [f"{recorded['n']:,} training examples"]
     about += [f"{len(held):,} held out"] if held is not None and held.split == "test" else []
+    about += ["these are not at hand"] if held is None else []
     about.append(" x ".join(str(side) for side in runs[0].config["spec"]["shape"]))
     versions = runs[0].config["versions"]
     title = f"{' · '.join(entry.label for entry in every)} on {name}"
