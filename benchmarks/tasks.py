@@ -12,6 +12,7 @@ import peers
 import plain
 from blocks import Variant
 from nacre.data.dataset import Data
+from nacre.engine.play import working_precision
 from ours import BARE, Ours
 
 
@@ -91,7 +92,8 @@ def variants(
             by_hand("plain-uncentred", plain.rbm(images, centred=False)),
             ours("nacre-uncentred", BARE, hparams={"centering": False}, against="plain-uncentred"),
         ]
-    for precision in FAST.get(name, ("bf16",)) if fast else ():
+    faster = FAST.get(name, ("bf16",)) if fast else ()
+    for precision in (each for each in faster if working_precision(each, device) == each):  # not what is imitated
         matmul = "medium" if precision == "medium" else "highest"
         found += [
             by_hand(f"plain-{precision}", step(images, precision), precision=matmul),
