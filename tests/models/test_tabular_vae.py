@@ -68,7 +68,7 @@ def test_a_table_comes_back_with_its_names(run, tmp_path, capsys):
     out = tmp_path / "new.csv"
     assert main(["sample", str(run), "-n", "50", "--seed", "0", "--label", "low", "--out", str(out)]) == 0
     frame = pd.read_csv(out)
-    assert list(frame.columns) == ["job", "age", "bonus"]
+    assert list(frame.columns) == ["job", "age", "bonus", "pay"] and set(frame["pay"]) == {"low"}
     assert set(frame["job"].dropna()) <= {"cook", "smith", "tailor"}
     assert main(["inpaint", str(run), "--columns", "job", "age", "-n", "40", "--steps", "5"]) == 0
     assert "right of" in capsys.readouterr().out
