@@ -1,5 +1,6 @@
 """The calls that do everything at once: `nacre.train` and `nacre.load`."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from nacre.data.sources import load_data
 from nacre.engine.run import RunFolder
 from nacre.engine.training import Training
-from nacre.errors import NacreError
+from nacre.errors import NacreError, unknown
 from nacre.model import Model
 from nacre.registry import create, find, hyperparameters
 
@@ -29,6 +30,10 @@ def train(model: str, data: Any, *, out: str | Path | None = None, resume: bool 
     known = hyperparameters(find(model))
     hparams = {name: value for name, value in options.items() if name in known}
     training = {name: value for name, value in options.items() if name not in known}
+    every = [field.name for field in fields(Training)]
+    for name in training:
+        if name not in every:
+            raise unknown("option", name, [*known, *every])
     source = load_data(data)
     torch.manual_seed(Training.resolve(find(model).defaults, training).seed)
     return create(model, source.spec, **hparams).fit(source, out=out, resume=resume, **training)

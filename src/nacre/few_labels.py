@@ -104,6 +104,7 @@ def usual(labels: int, lr: float) -> dict[str, Any]:
         "lr": lr,
         "player_lr": {"trunk": lr * (SHARE_OF_FEW if labels <= FEW else SHARE_OF_MANY)},
         "progress": False,
+        "doctor": "off",
     }
 
 

@@ -160,6 +160,16 @@ def test_resume_without_a_run(capsys, tmp_path):
     assert "--out" in said(capsys, "train", "vae", "digits", *TRAIN, "--resume")
 
 
+def test_a_run_is_not_resumed_to_fewer_steps_or_on_other_data(capsys, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32))
+    flags = ["--hidden", "8", "--latent", "2", "--steps", "8", "--batch-size", "20", "--no-progress"]
+    run = tmp_path / "run"
+    assert main(["train", "vae", str(tmp_path / "x.npy"), *flags, "--out", str(run)]) == 0
+    assert "is at step 8 already; give --steps of 8 or more" in said(capsys, "train", "--resume", run, "--steps", "4")
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32))
+    assert "data's n was 54 and is now 36" in said(capsys, "train", "--resume", run, "--steps", "12")
+
+
 def test_verbs_that_a_model_cannot(capsys, tmp_path):
     out = tmp_path / "gan"
     assert main(["train", "gan", "digits", "--hidden", "8", *TRAIN, "--out", str(out)]) == 0
@@ -182,6 +192,8 @@ def test_python_gets_the_same_sentences():
     data = nacre.load_data("digits")
     with pytest.raises(nacre.NacreError, match="hyper-parameter of vae 'latnt'"):
         nacre.create("vae", data.spec, latnt=3)
+    with pytest.raises(nacre.NacreError, match="no option 'latnt'; did you mean latent"):
+        nacre.train("vae", data, latnt=3)
     with pytest.raises(nacre.NacreError, match="training option 'stepz'"):
         nacre.create("vae", data.spec).fit(data, stepz=3)
     with pytest.raises(nacre.NacreError, match="made for"):

@@ -372,14 +372,14 @@ class Trainer:
         local = checkpoints.load(steps[-1])
         shared = Checkpoints(checkpoints.folder.parent).load(steps[-1]) if self.rank else local
         self.step, self.seconds = steps[-1], shared["seconds"]
-        if self.ends.index(min(end for end in self.ends if end >= self.step)) not in (
-            shared["phase"],
-            shared["phase"] + 1,
-        ):
+        ahead = [end for end in self.ends if end >= self.step]
+        if not ahead:
+            raise NacreError(f"{self.out} is at step {self.step} already; give --steps of {self.step} or more.")
+        if self.ends.index(min(ahead)) not in (shared["phase"], shared["phase"] + 1):
             raise NacreError(
                 f"step {self.step} was in phase {self.phases[shared['phase']].name!r}, which the new number of steps "
                 f"ends elsewhere; keep --steps as it was."
-            )  # fmt: skip
+            )
         self.model.load_state_dict(shared["model"])
         self._enter(shared["phase"], resumed=True)
         self._put_weights(shared, local)

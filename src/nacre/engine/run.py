@@ -131,7 +131,11 @@ class RunFolder:
         for part in ("model", "hparams", "training", "data"):
             before, after = old[part], new[part]
             if part == "data":  # where images are kept is no matter
-                before, after = ({k: {**v, "encoded": None} for k, v in streams.items()} for streams in (before, after))
+                before, after = (
+                    {f"{name}'s {fact}": value for name, of in streams.items() for fact, value in of.items()}
+                    for streams in (before, after)
+                )
+                before["data's encoded"] = after.get("data's encoded")
             if not isinstance(before, dict):
                 before, after = {part: before}, {part: after}
             for key in before.keys() | after.keys():
@@ -139,8 +143,8 @@ class RunFolder:
                     changes.append(f"{key} was {before.get(key)} and is now {after.get(key)}")
         if changes:
             raise NacreError(
-                f"{self.path} was trained otherwise: {'; '.join(sorted(changes))}; resume with the same options, "
-                f"or choose another --out."
+                f"{self.path} was trained otherwise: {'; '.join(sorted(changes))}; resume with the same "
+                f"options and data, or choose another --out."
             )
 
     def finish(self, trainer: "Trainer") -> None:

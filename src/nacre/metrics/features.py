@@ -168,7 +168,7 @@ def train_network(train: Data, build: Callable[[Spec], Model], recipe: dict[str,
 
     options = {name: recipe[name] for name in ("steps", "batch_size", "seed")}
     with seeded(recipe["seed"]), distributed.alone():
-        network = build(train.spec).fit(train, progress=False, **options)
+        network = build(train.spec).fit(train, progress=False, doctor="off", **options)
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     return save(state, {"recipe": json.dumps(recipe)})
 

@@ -74,7 +74,7 @@ def distinguished(first: Tensor, second: Tensor, seed: int) -> tuple[float, int,
         trunk = torch.nn.Sequential(FromData(spec), *mlp([x.shape[1], UNITS, UNITS]), torch.nn.ReLU())
         classifier = Classifier(spec, trunk).fit(
             Data(x[train], y[train], spec=spec), steps=STEPS, batch_size=min(128, 2 * half), seed=seed,
-            weight_decay=1e-2, optimizer="adamw", progress=False,
+            weight_decay=1e-2, optimizer="adamw", progress=False, doctor="off",
         )  # fmt: skip
     right = (classifier.classify(x[test]).argmax(1).cpu() == y[test]).double().mean()
     return float(right), n, len(y[test])

@@ -112,7 +112,7 @@ def trained(context: Context, x: Tensor, y: Tensor, seed: int) -> Classifier:
     spec = context.train.spec
     with seeded(seed), distributed.alone():
         return Classifier(spec, trunk(spec)).fit(
-            Data(x, y, spec=spec), steps=STEPS, batch_size=min(BATCH, len(x)), seed=seed, progress=False
+            Data(x, y, spec=spec), steps=STEPS, batch_size=min(BATCH, len(x)), seed=seed, progress=False, doctor="off"
         )
 
 
