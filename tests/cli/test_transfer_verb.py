@@ -95,3 +95,9 @@ def test_what_cannot_be_kept_is_shown(run, capsys, monkeypatch):
     assert main(["transfer", str(run), "--labels", "20", "--draws", "1", "--steps", "2"]) == 2
     shown = capsys.readouterr()
     assert "worst draw" in shown.out and "cannot write" in shown.err
+
+
+def test_results_in_the_earlier_layout_are_kept(run):
+    (run / "transfer.json").write_text('{"100": {"labels": 100, "mean": 0.5, "options": {}}}')
+    assert main(["transfer", str(run), "--labels", "20", "--draws", "1", "--steps", "2"]) == 0
+    assert [found["labels"] for found in json.loads((run / "transfer.json").read_text())["results"]] == [100, 20]

@@ -125,7 +125,8 @@ def keep(folder: RunFolder, found: FewLabels, options: dict[str, Any]) -> None:
 
     entry = encoding.loads(encoding.dumps({"options": options, **found.to_dict()}))
     same = ("options", "labels")
-    kept = folder.read("transfer.json").get("results", [])
+    stored = folder.read("transfer.json")
+    kept = stored.get("results", list(stored.values()))  # earlier files held one entry per number of labels
     others = [old for old in kept if any(old.get(name) != entry[name] for name in same)]
     content = encoding.dumps({"results": [*others, entry]}, indent=2)
     write_atomically(folder.path / "transfer.json", (content + "\n").encode())
