@@ -12,8 +12,8 @@ def impute(model: Model, x: ArrayLike, missing: ArrayLike | None = None, *, step
 
     From the middle of the data's values on, a latent code is drawn given the example and the missing values are set to
     what it is decoded to, again and again. With the values drawn this is pseudo-Gibbs sampling, whose chain tends to
-    the conditional distribution where the encoder's posterior is exact; `tabular-vae` draws them, the others set them
-    to their mean given the code, so that their draws differ by the code alone. A model without a posterior gives its
+    the conditional distribution where the encoder's posterior is exact; pixels are set to their means given the code,
+    so that their draws differ by the code alone. A model without a posterior gives its
     reconstruction.
 
     Args:

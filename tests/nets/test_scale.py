@@ -8,7 +8,15 @@ import torch
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
 from nacre.losses.likelihoods import bernoulli_nll, gaussian_nll
-from nacre.nets.likelihood import Bernoulli, DiscretisedLogistic, FixedGaussian, Gaussian, PixelGaussian
+from nacre.nets.likelihood import (
+    LIKELIHOODS,
+    Bernoulli,
+    DiscretisedLogistic,
+    FixedGaussian,
+    Gaussian,
+    PixelGaussian,
+    make_likelihood,
+)
 from nacre.nets.mlp import mlp
 from nacre.nets.scale import FromData, ToData
 
@@ -82,6 +90,40 @@ def test_grey_levels_are_those_of_images():
 def test_gaussian_likelihood_begins_at_the_datas_own_variance():
     spec = Spec((4,), scale=(3.0,))
     assert Gaussian(spec).logvar.exp().item() == pytest.approx(9.0)
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+@pytest.mark.parametrize("h", [-3.0, 0.0, 0.7])
+def test_draws_have_the_moments_of_the_likelihood(name, h):
+    spec = Spec((1,)) if "gaussian" in name else Spec.image(1, 1, 1)
+    likelihood = LIKELIHOODS[name](spec)
+    grid = {"bernoulli": torch.tensor([0.0, 1.0]), "discretised-logistic": torch.arange(256) / 255}.get(
+        name, torch.linspace(-8, 8, 4001) if "gaussian" in name else torch.linspace(0, 1, 4001)
+    )
+    outputs = torch.full((1, likelihood.outputs), h)
+    p = (-likelihood.nll(outputs.expand(len(grid), -1), grid.view(-1, *spec.shape))).exp().double()
+    p = p / p.sum()
+    drawn = likelihood.draw(outputs.expand(40_000, -1)).flatten().double()
+    mean, square = (p * grid).sum(), (p * grid.square()).sum()
+    sd = (square - mean.square()).sqrt()
+    assert abs(drawn.mean() - mean) < 5 * sd / 200 and abs(drawn.square().mean() - square) < 0.03 * square.clamp(min=1)
+
+
+def test_samples_of_images_are_means_and_those_of_vectors_draws():
+    image, table = Bernoulli(IMAGE), Gaussian(TABLE)
+    h = torch.randn(4, 24)
+    assert torch.equal(image.sample(h), image.mean(h))
+    drawn = table.sample(torch.zeros(20_000, 3))
+    assert torch.allclose(drawn.std(0), torch.tensor(TABLE.scale), rtol=0.05)
+
+
+def test_auto_takes_bernoulli_for_images_and_for_zeros_and_ones_alone():
+    bounded = Spec((3,), bounded=True)
+    assert type(make_likelihood("auto", IMAGE)) is Bernoulli
+    assert type(make_likelihood("auto", Spec((3,), bounded=True, binary=True))) is Bernoulli
+    likelihood = make_likelihood("auto", bounded)
+    drawn = likelihood.sample(torch.randn(500, 3))
+    assert type(likelihood) is Gaussian and 0 <= drawn.min() < drawn.max() <= 1
 
 
 @pytest.mark.parametrize("act", ["relu", "tanh", "identity"])

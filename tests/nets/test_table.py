@@ -71,7 +71,7 @@ def test_a_fitted_softmax_draws_the_columns_as_they_are():
     likelihood, x = fitted(20_000)
     counts = torch.stack([likelihood.targets(x) == k for k in range(likelihood.width)]).sum((1, 2)).float()
     h = (counts.clamp(min=1e-3) / counts.max()).log().clamp(min=-15)
-    drawn = likelihood.draw(h.expand(20_000, -1))
+    drawn = likelihood.sample(h.expand(20_000, -1))
     for j in (1, 2):
         assert drawn[:, j].isnan().float().mean().item() == pytest.approx(
             x[:, j].isnan().float().mean().item(), abs=0.02
@@ -83,7 +83,7 @@ def test_a_fitted_softmax_draws_the_columns_as_they_are():
         assert gap < 0.05 * (real.max() - real.min())
     assert (drawn[:, 0] == drawn[:, 0].round()).all(), "ages are whole"
     assert (drawn[:, 2] == 0).float().mean().item() == pytest.approx((x[:, 2] == 0).float().mean().item(), abs=0.02)
-    assert not likelihood.draw(h.expand(500, -1), missing=False).isnan().any()
+    assert not likelihood.sample(h.expand(500, -1), missing=False).isnan().any()
     assert not likelihood.mean(h.expand(2, -1)).isnan().any()
 
 

@@ -48,6 +48,16 @@ def continuous_bernoulli_mean(logits: Tensor) -> Tensor:
     return torch.where(near, series, safe.sigmoid() / torch.tanh(safe / 2) - 1 / safe)
 
 
+def continuous_bernoulli_draw(logits: Tensor) -> Tensor:
+    """Draws of the continuous Bernoulli, F^-1(u) = log(1 + u (exp(h) - 1)) / h with u uniform on [0, 1]; same shape."""
+    u = torch.rand_like(logits)
+    sure = logits.abs()  # F^-1 for -h is 1 - F^-1(1 - u) for h; here no exponential overflows
+    near = sure < 1e-3
+    safe = torch.where(near, torch.ones_like(sure), sure)
+    above = 1 + torch.log(u + (1 - u) * (-safe).exp()) / safe
+    return torch.where(near, u, torch.where(logits < 0, 1 - above, above)).clamp(0, 1)
+
+
 def discretised_logistic_nll(mean: Tensor, logscale: Tensor, x: Tensor, levels: int = 256) -> Tensor:
     """-log p(x) of x in {0, 1, ..., levels - 1} / (levels - 1) under a logistic distribution cut into bins, shape (n,).
 

@@ -10,6 +10,7 @@ from nacre.data.spec import Spec
 from nacre.errors import NacreError
 from nacre.losses.likelihoods import (
     bernoulli_nll,
+    continuous_bernoulli_draw,
     continuous_bernoulli_mean,
     continuous_bernoulli_nll,
     discretised_logistic_nll,
@@ -48,7 +49,7 @@ class Likelihood(nn.Module, ABC):
             raise NacreError(
                 f"a {type(self).__name__} likelihood needs values in [0, 1]; use --likelihood gaussian for these data."
             )
-        self.shape = spec.shape
+        self.shape, self.image = spec.shape, spec.kind == "image"
 
     @abstractmethod
     def nll(self, h: Tensor, x: Tensor) -> Tensor:
@@ -57,6 +58,14 @@ class Likelihood(nn.Module, ABC):
     @abstractmethod
     def mean(self, h: Tensor) -> Tensor:
         """E[x | h], shape (n, *shape)."""
+
+    def sample(self, h: Tensor) -> Tensor:
+        """Examples given h, shape (n, *shape): of images the mean, which noise in every pixel would cover, else a draw."""
+        return self.mean(h) if self.image else self.draw(h)
+
+    @abstractmethod
+    def draw(self, h: Tensor) -> Tensor:
+        """One draw of p(x | h), shape (n, *shape)."""
 
     def split(self, h: Tensor) -> list[Tensor]:
         """The decoder's outputs (n, ...) as `outputs` tensors of shape (n, *shape)."""
@@ -84,6 +93,10 @@ class Bernoulli(Likelihood):
         """E[x | h], shape (n, *shape)."""
         return h.view(len(h), *self.shape).sigmoid()
 
+    def draw(self, h: Tensor) -> Tensor:
+        """One draw of p(x | h), shape (n, *shape)."""
+        return self.mean(h).bernoulli()
+
 
 class ContinuousBernoulli(Likelihood):
     """Every value has the density C(h) p^x (1 - p)^(1 - x) on [0, 1]: the cross-entropy made a proper likelihood.
@@ -99,6 +112,10 @@ class ContinuousBernoulli(Likelihood):
     def mean(self, h: Tensor) -> Tensor:
         """E[x | h], shape (n, *shape)."""
         return continuous_bernoulli_mean(h.view(len(h), *self.shape))
+
+    def draw(self, h: Tensor) -> Tensor:
+        """One draw of p(x | h), shape (n, *shape)."""
+        return continuous_bernoulli_draw(unrounded(h).view(len(h), *self.shape))
 
 
 class Gaussian(Likelihood):
@@ -129,11 +146,21 @@ class Gaussian(Likelihood):
 
     def nll(self, h: Tensor, x: Tensor) -> Tensor:
         """-log p(x | h) in nats, shape (n,)."""
-        return gaussian_nll(self.mean(h), self.logvar + self.offsets, x)
+        return gaussian_nll(*self.moments(h), x)
 
     def mean(self, h: Tensor) -> Tensor:
         """E[x | h], shape (n, *shape)."""
-        return self.to_data(unrounded(h))
+        return self.moments(h)[0]
+
+    def draw(self, h: Tensor) -> Tensor:
+        """One draw of p(x | h), shape (n, *shape)."""
+        mean, logvar = self.moments(h)
+        x = mean + (logvar / 2).exp() * torch.randn_like(mean)
+        return x.clamp(0, 1) if self.to_data.bounded else x
+
+    def moments(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean (n, *shape) and the log-variance of every value, which may be the same for all examples."""
+        return self.to_data(unrounded(h)), self.logvar + self.offsets
 
 
 class FixedGaussian(Gaussian):
@@ -165,14 +192,10 @@ class PixelGaussian(Gaussian):
         """Keep the data's own log-variance as the middle of the predicted ones."""
         self.register_buffer("logvar", logvar, persistent=False)
 
-    def nll(self, h: Tensor, x: Tensor) -> Tensor:
-        """-log p(x | h) in nats, shape (n,)."""
+    def moments(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean and the log-variance of every value, each (n, *shape)."""
         mean, logvar = self.split(unrounded(h))
-        return gaussian_nll(self.to_data(mean), logvar.clamp(min=self.FLOOR) + self.logvar + self.offsets, x)
-
-    def mean(self, h: Tensor) -> Tensor:
-        """E[x | h], shape (n, *shape)."""
-        return self.to_data(self.split(h)[0])
+        return self.to_data(mean), logvar.clamp(min=self.FLOOR) + self.logvar + self.offsets
 
 
 class DiscretisedLogistic(Likelihood):
@@ -201,6 +224,11 @@ class DiscretisedLogistic(Likelihood):
         """The middle of the distribution, shape (n, *shape)."""
         return self.to_data(unrounded(h))
 
+    def draw(self, h: Tensor) -> Tensor:
+        """One draw of P(x | h), shape (n, *shape)."""
+        u = torch.rand_like(self.mean(h)).clamp(1e-6, 1 - 1e-6)
+        return ((self.mean(h) + self.logscale.exp() * u.logit()) * 255).round().clamp(0, 255) / 255
+
 
 LIKELIHOODS: dict[str, type[Likelihood]] = {
     "bernoulli": Bernoulli,
@@ -213,7 +241,7 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
 
 
 def make_likelihood(name: Name, spec: Spec) -> Likelihood:
-    """A likelihood by name; "auto" is bernoulli for values in [0, 1], else gaussian."""
+    """A likelihood by name; "auto" is bernoulli for images and for values of 0 and 1, else gaussian."""
     if name == "auto":
-        name = "bernoulli" if spec.bounded else "gaussian"
+        name = "bernoulli" if spec.bounded and (spec.kind == "image" or spec.binary) else "gaussian"
     return LIKELIHOODS[name](spec)

@@ -161,7 +161,7 @@ class TableLikelihood(nn.Module):
         """The likeliest known value of every column, a bin's middle for a number: (n, *shape)."""
         return self._values(self._scores(h, missing=False), 0.5)
 
-    def draw(self, h: Tensor, missing: bool = True) -> Tensor:
+    def sample(self, h: Tensor, missing: bool = True) -> Tensor:
         """A draw of every column, (n, *shape).
 
         Args:

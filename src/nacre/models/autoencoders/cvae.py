@@ -128,7 +128,7 @@ class CVAE(VAE):
 
     @inference
     def sample(self, n: int, labels: Labels = None, attributes: Attributes = None) -> Tensor:
-        """The means of p(x|z, c) for n draws of z, shape (n, *shape).
+        """N draws of p(x|z, c) with z from the prior, of images the means: shape (n, *shape).
 
         Args:
             n: How many.
@@ -139,7 +139,7 @@ class CVAE(VAE):
         Raises:
             NacreError: There is no such class or attribute.
         """
-        return self.likelihood.mean(self.decoder(self.asked(n, labels, attributes)))
+        return self.likelihood.sample(self.decoder(self.asked(n, labels, attributes)))
 
     def asked(self, n: int, labels: Labels, attributes: Attributes) -> Tensor:
         """N draws of z with the conditions asked for, or those of random training examples: what the decoder takes."""

@@ -127,8 +127,8 @@ class LadderVAE(VAE):
 
     @inference
     def redraw(self, x: Tensor) -> Tensor:
-        """The mean of p(x'|z1) for one draw of both layers given x, shape (n, *shape)."""
-        return self.likelihood.mean(self.decoder(self.infer(self.posterior(x))[0]))
+        """A draw of p(x'|z1), of images the mean, for one draw of both layers given x: shape (n, *shape)."""
+        return self.likelihood.sample(self.decoder(self.infer(self.posterior(x))[0]))
 
     @inference
     def bound_terms(self, x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from nacre.data.spec import Spec
 from nacre.errors import at_least
 from nacre.model import inference
 from nacre.models.autoencoders.cvae import CVAE, Told
-from nacre.nets.conditions import Attributes, Conditions, Labels
+from nacre.nets.conditions import Conditions
 from nacre.nets.mlp import mlp
 from nacre.nets.scale import unrounded
 from nacre.nets.table import TableInput, TableLikelihood
@@ -93,20 +93,6 @@ class TabularVAE(CVAE):
         return torch.cat([unrounded(self.encoder(torch.cat([self.table(x), c], 1))), c], 1)
 
     @inference
-    def sample(self, n: int, labels: Labels = None, attributes: Attributes = None) -> Tensor:
-        """Rows drawn from p(x|z, y) for n draws of z, shape (n, *shape).
-
-        Args:
-            n: How many.
-            labels: A class by number or name, or one for each row; by default as frequent as in training.
-            attributes: A value or one for each row, by name.
-
-        Raises:
-            NacreError: There is no such class or attribute.
-        """
-        return self.likelihood.draw(self.decoder(self.asked(n, labels, attributes)))
-
-    @inference
     def redraw(self, x: Tensor) -> Tensor:
         """A row of known values for one draw of z given each, shape (n, *shape)."""
-        return self.likelihood.draw(self.decoder(self.latents.draw_exactly(self.posterior(x))), missing=False)
+        return self.likelihood.sample(self.decoder(self.latents.draw_exactly(self.posterior(x))), missing=False)

@@ -33,7 +33,7 @@ class VAE(Model):
         network: Dense, convolutional, with the residual blocks of `conv-vae`, or by the data's shape.
         likelihood: Of p(x|z): bernoulli, continuous-bernoulli, gaussian with one learned variance, with the data's own
             (fixed) or one predicted for every value (pixel), discretised-logistic for 8-bit images; auto: bernoulli for
-            values in [0, 1], else gaussian.
+            images and for values of 0 and 1, else gaussian.
         distribution: Of z: normal, log-normal, categorical (Gumbel-softmax) or bernoulli.
         categories: Of every categorical variable, 2 or more.
         temperature: Of the relaxation of discrete variables, at the beginning and at the end; positive.
@@ -181,8 +181,8 @@ class VAE(Model):
 
     @inference
     def sample(self, n: int) -> Tensor:
-        """The means of p(x|z) for n draws of z from the prior, shape (n, *shape)."""
-        return self.likelihood.mean(self.decoder(self.noise(n)))
+        """N draws of p(x|z) with z from the prior, of images the means: shape (n, *shape)."""
+        return self.likelihood.sample(self.decoder(self.noise(n)))
 
     @inference
     def encode(self, x: Tensor) -> Tensor:
@@ -196,8 +196,8 @@ class VAE(Model):
 
     @inference
     def redraw(self, x: Tensor) -> Tensor:
-        """The mean of p(x'|z) for one draw of z ~ q(z|x), shape (n, *shape)."""
-        return self.likelihood.mean(self.decoder(self.latents.draw_exactly(self.posterior(x))))
+        """A draw of p(x'|z), of images the mean, for one draw of z ~ q(z|x): shape (n, *shape)."""
+        return self.likelihood.sample(self.decoder(self.latents.draw_exactly(self.posterior(x))))
 
     @inference
     def bound_terms(self, x: Tensor) -> Tensor:

@@ -171,8 +171,8 @@ class VQVAE(Model):
 
     @inference
     def sample(self, n: int) -> Tensor:
-        """The means of p(x|e) for n codes drawn from the prior, shape (n, *shape)."""
-        return self.likelihood.mean(self.decoder(self.noise(n)))
+        """N draws of p(x|e) for codes drawn from the prior, of images the means: shape (n, *shape)."""
+        return self.likelihood.sample(self.decoder(self.noise(n)))
 
     @inference
     def encode(self, x: Tensor) -> Tensor:
