@@ -1,8 +1,10 @@
 """Filling in missing values, against the exact conditional of a linear Gaussian model, and finding strange examples."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 import nacre
 from nacre.anomaly import scores
@@ -130,3 +132,40 @@ def test_bytes_are_taken_as_encode_takes_them():
     binary = VAE(Spec.image(1, 4, 4, binary=True), latent=2, hidden=(8,), network="dense")
     ones = torch.ones(3, 1, 4, 4, dtype=torch.uint8)
     assert torch.equal(impute(binary, ones, gone, steps=2)[..., 1:, :], ones[..., 1:, :].float())
+
+
+def test_what_is_missing_of_a_whole_table_is_filled_in_and_the_rest_stays_in_its_order(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=60).round(3), "b": rng.choice(["x", "y"], 60), "label": [0, 1] * 30})
+    frame.loc[::7, "a"], frame.loc[3::9, "b"] = np.nan, None
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    run, source, full = str(tmp_path / "run"), str(tmp_path / "t.csv"), tmp_path / "full.csv"
+    nacre.train("tabular-vae", source, steps=5, batch_size=10, hidden=(8,), out=run, progress=False)
+    capsys.readouterr()
+    assert main(["inpaint", run, source, "--out", str(full)]) == 0
+    assert "filled in 16 missing values of 60 rows: 9 of a, 7 of b" in capsys.readouterr().out
+    filled = pd.read_csv(full)
+    assert not filled.isna().to_numpy().any() and (filled["label"] == frame["label"]).all()
+    assert np.allclose(filled["a"][frame["a"].notna()], frame["a"].dropna(), atol=1e-6)
+    assert (filled["b"][frame["b"].notna()] == frame["b"].dropna()).all()
+    assert main(["reconstruct", run, source, "--out", str(tmp_path / "back.csv")]) == 0
+    assert (pd.read_csv(tmp_path / "back.csv")["label"] == frame["label"]).all()
+    assert main(["inpaint", run, source, "-n", "5", "--out", str(tmp_path / "few.csv")]) == 0
+    assert len(pd.read_csv(tmp_path / "few.csv")) == 5
+    frame.dropna().to_csv(tmp_path / "known.csv", index=False)
+    capsys.readouterr()
+    assert main(["inpaint", run, str(tmp_path / "known.csv")]) == 2
+    assert "nothing is missing of these rows" in capsys.readouterr().err
+
+
+def test_strange_photos_are_named(tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    for i, values in enumerate(np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8)):
+        Image.fromarray(values).save(tmp_path / "photos" / f"{i:02}.png")
+    run, photos = str(tmp_path / "run"), str(tmp_path / "photos")
+    nacre.train("ae", photos, steps=3, batch_size=5, hidden=(8,), out=run, progress=False)
+    assert main(["score", run, photos, "-n", "2", "--out", str(tmp_path / "s.csv")]) == 0
+    scored = pd.read_csv(tmp_path / "s.csv")
+    assert list(scored) == ["score", "file"] and scored["file"][7].endswith("07.png")
+    strangest = scored.sort_values("score")["file"].iloc[0]
+    assert strangest in capsys.readouterr().out.splitlines()[2]

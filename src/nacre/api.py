@@ -11,7 +11,7 @@ from nacre.engine.run import RunFolder
 from nacre.engine.training import Training
 from nacre.errors import NacreError, unknown
 from nacre.model import Model
-from nacre.registry import create, find, hyperparameters
+from nacre.registry import create, find, hyperparameters, refuse_idle
 
 
 def train(model: str, data: Any, *, out: str | Path | None = None, resume: bool = False, **options: Any) -> Model:
@@ -34,6 +34,8 @@ def train(model: str, data: Any, *, out: str | Path | None = None, resume: bool 
     for name in training:
         if name not in every:
             raise unknown("option", name, [*known, *every])
+    if not resume:
+        refuse_idle(find(model), hparams)
     source = load_data(data)
     torch.manual_seed(Training.resolve(find(model).defaults, training).seed)
     return create(model, source.spec, **hparams).fit(source, out=out, resume=resume, **training)

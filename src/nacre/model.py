@@ -38,6 +38,10 @@ def inference(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
         self: "Model", what: int | ArrayLike, *, seed: int | None = None, batch_size: int = 1000, **options: Any
     ) -> Tensor:
         with self.evaluating(), seeded(seed), torch.no_grad():
+            if isinstance(what, str | Path):
+                raise NacreError(f"{what!r} is no array; give its values: nacre.load_data({str(what)!r}).examples().x.")
+            if isinstance(what, float):
+                raise NacreError(f"n is {what}; give a whole number.")
             if isinstance(what, int):
                 at_least(0, n=what)
             items = what if isinstance(what, int) else self.place(what, method.__name__)
@@ -84,7 +88,9 @@ class Model(nn.Module):
     with categories and missing values will do; `smooth`, whether `decode` has a derivative to follow; `shown_for`, the
     data that `nacre show` builds it for; `defaults`, training options that suit the method; `known_failures`, checks of
     the contract suite that it cannot pass, with the reason; `presets`, other defaults for the keywords that it
-    inherits: all of them without a constructor of its own, and those that `**inherited` stands for in one.
+    inherits: all of them without a constructor of its own, and those that `**inherited` stands for in one;
+    `only_with`, for keywords that have no effect otherwise, the keyword and its values that they need, () for any but
+    none.
 
     Args:
         spec: The shape and the units of one example.
@@ -99,6 +105,7 @@ class Model(nn.Module):
     defaults: ClassVar[dict[str, Any]] = {}
     known_failures: ClassVar[dict[str, str]] = {}
     presets: ClassVar[dict[str, Any]] = {}
+    only_with: ClassVar[dict[str, tuple[str, tuple[str, ...]]]] = {}
 
     hparams: dict[str, Any]
     progress: Tensor
@@ -251,7 +258,11 @@ class Model(nn.Module):
         tensor = self.floats(values)
         if tuple(tensor.shape[1:]) != self.spec.shape:
             wanted = ", ".join(str(side) for side in ("n", *self.spec.shape))
-            raise NacreError(f"the examples have shape {tuple(tensor.shape)}; this model takes ({wanted}).")
+            has, fix = tuple(tensor.shape), ""
+            if self.spec.kind == "image":
+                channels, height, width = self.spec.shape
+                fix = f"; load_data(..., size=({height}, {width}), channels={channels}) brings images to that"
+            raise NacreError(f"the examples have shape {has}; this model takes ({wanted}){fix}.")
         self._check_values(tensor)
         known = tensor[~tensor.isnan()] if self.mixed else tensor
         if self.spec.bounded and len(known) and not (0 <= float(known.min()) and float(known.max()) <= 1):

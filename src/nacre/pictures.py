@@ -1,6 +1,7 @@
-"""Pictures: grids of images, scatters of points, pages of strings."""
+"""Pictures: grids of images, scatters of points, histograms of tables, pages of strings."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from nacre.data.spec import Spec
 from nacre.data.strings import strings
+
+MOST_PLOTS, MOST_BARS, BINS = 36, 8, 40
 
 
 def grid(x: Tensor, columns: int | None = None, gap: int = 1) -> np.ndarray:
@@ -33,7 +36,7 @@ def grid(x: Tensor, columns: int | None = None, gap: int = 1) -> np.ndarray:
 
 
 def save_grid(x: Tensor, path: str | Path, spec: Spec, columns: int | None = None) -> None:
-    """Write examples as a picture: a grid of images, a scatter of points, a page of strings, or lines for vectors.
+    """Write examples as a picture: a grid of images, a scatter of points, a page of strings, or plots of vectors.
 
     Args:
         x: Examples, shape (n, *spec.shape).
@@ -47,7 +50,10 @@ def save_grid(x: Tensor, path: str | Path, spec: Spec, columns: int | None = Non
 
 
 def picture(x: Tensor, spec: Spec, columns: int | None = None, among: Tensor | None = None) -> Any:
-    """Examples as a PIL image: a grid of images, a scatter of points, a page of strings, or lines for other vectors.
+    """Examples as a PIL image: a grid of images, a scatter of points, a page of strings, histograms or lines.
+
+    Vectors of more than two values have a histogram for each of their columns if these have names or are at most 36,
+    else every one is a line.
 
     Args:
         x: Examples, shape (n, *spec.shape).
@@ -63,6 +69,8 @@ def picture(x: Tensor, spec: Spec, columns: int | None = None, among: Tensor | N
         return sheet.resize((sheet.width * zoom, sheet.height * zoom), Image.Resampling.NEAREST)
     if spec.kind == "sequence":
         return page(strings(x, spec), columns or 4)
+    if spec.size > 2 and (spec.columns or spec.size <= MOST_PLOTS):
+        return rendered(histograms(x, spec, among))
     figure, axes = new_figure()
     points = x.detach().cpu().numpy()
     ranged = points if among is None else among.detach().cpu().numpy()
@@ -75,6 +83,80 @@ def picture(x: Tensor, spec: Spec, columns: int | None = None, among: Tensor | N
         axes.set_xlabel("column")
         axes.update_datalim([(0, ranged.min()), (0, ranged.max())])
         axes.autoscale_view()
+    return rendered(figure)
+
+
+def histograms(x: Tensor, spec: Spec, among: Tensor | None = None) -> Any:
+    """A matplotlib figure with a histogram of each of the first 36 columns, of categories the most frequent eight.
+
+    Args:
+        x: Vectors (n, d), NaN where a value is missing.
+        spec: What they are.
+        among: Vectors (m, d) whose range the axes have, and whose most frequent categories; by default those of x.
+    """
+    points = x.detach().cpu().flatten(1).numpy()
+    ranged = points if among is None else among.detach().cpu().flatten(1).numpy()
+    shown = min(spec.size, MOST_PLOTS)
+    across = math.ceil(math.sqrt(shown))
+    figure, cells = new_figure(2.6 * across, 2.0 * math.ceil(shown / across), shown)
+    for j, axes in enumerate(cells):
+        values, reference = (part[:, j][~np.isnan(part[:, j])] for part in (points, ranged))
+        names = spec.categories[j] if spec.categories else ()
+        if names:
+            counts, of_all = (np.bincount(part.astype(int), minlength=len(names)) for part in (values, reference))
+            most = of_all.argsort(kind="stable")[-MOST_BARS:]
+            axes.barh([names[i][:18] for i in most], counts[most])
+        elif len(reference):
+            axes.hist(values, bins=BINS, range=(reference.min(), reference.max()))
+        axes.set_title(spec.columns[j] if spec.columns else f"column {j}", fontsize=9)
+        axes.tick_params(labelsize=7)
+        axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 5))
+    return figure
+
+
+def walks_picture(walks: Tensor, spec: Spec, titles: Sequence[str] = ()) -> Any:
+    """Walks of vectors as a PIL image: a map of steps and columns for each.
+
+    A number's colour is its distance from the data's mean in standard deviations, that of a category its number's.
+
+    Args:
+        walks: Shape (walks, steps, d).
+        spec: What the vectors are.
+        titles: Of the walks; by default they are counted.
+    """
+    maps = _in_deviations(walks, spec).transpose(1, 2)
+    names = list(spec.columns[:MOST_PLOTS]) or [str(j) for j in range(maps.shape[1])]
+    return _maps(maps, titles or [f"walk {i}" for i in range(len(maps))], names, min(3, len(maps)))
+
+
+def plane_picture(plane: Tensor, spec: Spec) -> Any:
+    """A plane of vectors as a PIL image: a map for each column, whose colours are those of `walks_picture`.
+
+    Args:
+        plane: Shape (height, width, d).
+        spec: What the vectors are.
+    """
+    maps = _in_deviations(plane, spec).permute(2, 0, 1)
+    return _maps(maps, spec.columns or [f"column {j}" for j in range(len(maps))], [], math.ceil(math.sqrt(len(maps))))
+
+
+def _in_deviations(values: Tensor, spec: Spec) -> Tensor:
+    """The first 36 columns of vectors (..., d), each in its standard deviations from its mean."""
+    center, scale = (torch.tensor(part).expand(spec.size) for part in (spec.center, spec.scale))
+    return ((values.detach().cpu().flatten(2) - center) / scale)[..., :MOST_PLOTS]
+
+
+def _maps(maps: Tensor, titles: Sequence[str], names: list[str], across: int) -> Any:
+    """Maps (k, h, w) side by side with their titles, the first of each row with names of its h lines."""
+    tall = max(1.6, 0.5 + 0.17 * len(names))
+    figure, cells = new_figure(1.6 + 2.2 * across, tall * math.ceil(len(maps) / across), len(maps), across)
+    drawn = None
+    for number, (axes, values, title) in enumerate(zip(cells, maps.numpy(), titles, strict=False)):
+        drawn = axes.imshow(values, aspect="auto", cmap="RdBu_r", vmin=-2, vmax=2, interpolation="nearest")
+        axes.set_yticks(range(len(names)), names if number % across == 0 else [""] * len(names), fontsize=7)
+        axes.set_xticks([])
+        axes.set_title(title, fontsize=8)
+    figure.colorbar(drawn, ax=cells, shrink=0.6).set_label("standard deviations from the mean", fontsize=7)
     return rendered(figure)
 
 
@@ -99,9 +181,22 @@ def rendered(figure: Any) -> Any:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
-def new_figure(width: float = 4.0, height: float = 4.0) -> tuple[Any, Any]:
-    """A matplotlib figure with one axes, independent of any display."""
+def new_figure(width: float = 4.0, height: float = 4.0, cells: int = 0, across: int = 0) -> tuple[Any, Any]:
+    """A matplotlib figure, independent of any display, with one axes, or with a list of so many.
+
+    Args:
+        width: In hundreds of pixels.
+        height: Likewise.
+        cells: How many axes; 0 for a single one.
+        across: How many stand in a row; by default the figure is about square.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
-    return figure, figure.subplots()
+    if not cells:
+        return figure, figure.subplots()
+    across = across or math.ceil(math.sqrt(cells))
+    every = list(figure.subplots(math.ceil(cells / across), across, squeeze=False).flat)
+    for axes in every[cells:]:
+        axes.axis("off")
+    return figure, every[:cells]

@@ -63,6 +63,23 @@ def hyperparameters(model: "type[Model]") -> dict[str, inspect.Parameter]:
     return {parameter.name: parameter for parameter in parameters}
 
 
+def refuse_idle(model: "type[Model]", hparams: dict[str, Any]) -> None:
+    """Refuse keywords that were changed but have no effect with the others as they are.
+
+    Raises:
+        NacreError: The first of them, with what it needs.
+    """
+    defaults = {name: parameter.default for name, parameter in hyperparameters(model).items()}
+    chosen = {**defaults, **hparams}
+    for name, (switch, values) in model.only_with.items():
+        if name not in defaults or switch not in defaults or chosen[name] == defaults[name]:
+            continue
+        if chosen[switch] in values or (not values and chosen[switch]):
+            continue
+        need = f"{switch} {' or '.join(values)}" if values else f"a {switch}"
+        raise NacreError(f"{name} has no effect without {need}; add it, or leave {name} out.")
+
+
 def create(name: str, spec: "Spec", **hparams: Any) -> "Model":
     """An untrained model by name.
 

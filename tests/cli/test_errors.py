@@ -212,3 +212,29 @@ def test_a_run_on_resized_images_resumes_and_reconstructs_at_that_size(capsys, t
     assert main(["reconstruct", str(out), "-n", "2"]) == 0
     assert nacre.load(out).spec.shape == (3, 8, 8)
     capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["vae", "digits", "--mmd", "30"], "mmd has no effect without regulariser mmd; add it, or leave mmd out."),
+        (["vae", "digits", "--straight-through"], "without distribution categorical or bernoulli"),
+        (["sparse-ae", "digits", "--rate", "0.1"], "without sparsity kl"),
+        (["gan", "ring", "--gamma", "3"], "without a penalty"),
+        (["vae", "digits", "--attributes", "ink"], "vae is told no attributes"),
+    ],
+)
+def test_what_has_no_effect_is_refused(flags, message, capsys):
+    assert main(["train", *flags]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_presets_and_what_has_an_effect_are_taken(capsys):
+    assert main(["train", "wgan-gp", "ring", "--gamma", "3", "--dry-run"]) == 0
+    assert main(["train", "vae", "digits", "--regulariser", "js", "--skew", "0.2", "--dry-run"]) == 0
+
+
+def test_one_example_is_nothing_to_learn_from(tmp_path, capsys):
+    np.save(tmp_path / "x.npy", np.zeros((1, 4)))
+    assert main(["train", "vae", str(tmp_path / "x.npy")]) == 2
+    assert "nothing to learn" in capsys.readouterr().err

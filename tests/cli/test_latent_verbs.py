@@ -4,10 +4,12 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import nacre
 from nacre.cli.main import main
+from nacre.data.spec import Spec
 
 TRAIN = ["--no-progress", "--doctor", "off"]
 
@@ -166,3 +168,32 @@ def test_mistakes_get_one_sentence(vae, gan, flat, tmp_path, capsys):
 def fake_png(folder):
     (folder / "fake.png").write_text("no picture")
     return folder / "fake.png"
+
+
+@pytest.mark.parametrize(("latent", "picture"), [("3", "traversal.png"), ("2", "manifold.png")])
+def test_traversals_of_a_table_name_what_changes(tmp_path, latent, picture, capsys):
+    rng = np.random.default_rng(0)
+    rows = np.c_[rng.normal(size=(80, 1)), 1e6 * rng.normal(size=(80, 1)), rng.normal(size=(80, 1))]
+    np.savetxt(tmp_path / "t.csv", rows, delimiter=",", header="a,b,c", comments="")
+    run = trained(tmp_path / "run", "vae", "--latent", latent, "--steps", "5", data=str(tmp_path / "t.csv"))
+    assert main(["traverse", str(run)]) == 0 and main(["sample", str(run), "-n", "20"]) == 0
+    for name in (picture, "samples.png"):
+        with Image.open(run / name) as drawn:
+            assert drawn.width > 350 and len(drawn.getcolors(100_000)) > 10
+
+
+def test_the_dimensions_of_a_table_are_ranked_whatever_its_units(tmp_path, capsys):
+    """The largest change is that in standard deviations: b has a million times the units of a."""
+    spec = Spec((2,), scale=(1.0, 1e6), columns=("a", "b"))
+    model = nacre.create("ae", spec, latent=3, hidden=(), activation="identity")
+    for parameter in model.decoder.parameters():
+        torch.nn.init.zeros_(parameter)
+    weight = next(p for p in model.decoder.parameters() if p.dim() == 2)
+    weight.data[:] = torch.tensor([[0.0, 3.0, 0.0], [1.0, 0.0, 0.0]])
+    data = tmp_path / "t.csv"
+    np.savetxt(data, np.random.default_rng(0).normal(size=(40, 2)) * [1, 1e6], delimiter=",", header="a,b", comments="")
+    folder = trained(tmp_path / "run", "ae", "--latent", "3", "--hidden", "4", "--steps", "1", data=str(data))
+    model.save_pretrained(folder / "model")
+    capsys.readouterr()
+    assert main(["traverse", str(folder)]) == 0
+    assert capsys.readouterr().out.split()[:2] == ["dimensions", "1"]

@@ -161,3 +161,11 @@ def test_values_that_were_given_are_not_rounded(tmp_path):
     assert pd.read_csv(tmp_path / "ages.csv")["age"].dtype == np.int64
     assert main(["sample", run, "--out", str(tmp_path / "new.csv")]) == 0
     assert pd.read_csv(tmp_path / "new.csv")["wealth"].dtype == np.float64
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_photos_of_other_channels_are_brought_to_those_of_the_model(of_photos, mode, tmp_path, capsys):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 14, len(mode)), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "one.png")
+    assert main(["score", of_photos, str(tmp_path / "one.png")]) == 0
+    assert "one.png" in capsys.readouterr().out

@@ -103,3 +103,10 @@ def test_samples_have_the_codes_asked_for(tmp_path, capsys):
     for codes, words in ((["c9=1"], "there is no code 'c9'"), (["c1=12"], "between 0 and 9"), (["c1"], "name=value")):
         assert main(["sample", out, "--code", *codes]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_what_no_training_example_has_may_be_asked_for_with_a_word_of_warning(run, tmp_path, capsys):
+    asked = ["sample", str(run), "-n", "2", "--out", str(tmp_path / "x.npy"), "--attribute"]
+    assert main([*asked, "thickness=30"]) == 0
+    error = capsys.readouterr().err
+    assert error.startswith("note: thickness=30 lies outside of ") and error.count("\n") == 1

@@ -145,7 +145,6 @@ def test_image_mistakes(tmp_path):
     (tmp_path / "empty").mkdir()
     refuses("has no images (png, jpg", tmp_path / "empty")
     save(tmp_path / "a", COLOUR[:3])
-    refuses("is a single image; give the folder", tmp_path / "a" / "00.png")
     whole = (tmp_path / "a" / "01.png").read_bytes()
     (tmp_path / "a" / "01.png").write_bytes(whole[: len(whole) // 2])
     refuses("01.png does not decode", tmp_path / "a", split="all")
@@ -310,3 +309,61 @@ def test_hub_of_a_local_folder(tmp_path, monkeypatch):
     pd.DataFrame({"a": np.arange(20.0), "b": np.arange(20.0)}).to_csv(tmp_path / "set" / "train.csv", index=False)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     assert load_data(f"hf:{tmp_path}/set").spec.columns == ("a", "b")
+
+
+def test_a_single_image_and_a_stray_one(tmp_path):
+    save(tmp_path / "a", COLOUR[:3])
+    assert len(load_data(tmp_path / "a" / "00.png")) == 1
+    save(tmp_path / "b", COLOUR[3:6])
+    classes = load_data(tmp_path, split="all")
+    assert classes.spec.classes == ("a", "b") and not classes.notes
+    assert [place.removeprefix(str(tmp_path)) for place in classes.files[2:4]] == ["/a/02.png", "/b/00.png"]
+    assert classes.subset(torch.tensor([3])).files == classes.files[3:4]
+    Image.fromarray(COLOUR[6]).save(tmp_path / "stray.png")
+    mixed = load_data(tmp_path, split="all")
+    assert mixed.y is None and "the image stray.png lies beside the folders a, b" in mixed.notes[0]
+
+
+@pytest.mark.parametrize("before", ["L", "RGB", "RGBA"])
+@pytest.mark.parametrize(("after", "channels"), [("L", 1), ("RGB", 3), ("RGBA", 4)])
+def test_channels_of_arrays_and_of_files_are_converted_alike(tmp_path, before, after, channels):
+    pictures = [Image.fromarray(image).convert(before) for image in COLOUR[:4]]
+    save(tmp_path / "folder", COLOUR[:4], before)
+    wanted = np.stack([np.asarray(p.convert(after)).reshape(6, 5, -1).transpose(2, 0, 1) for p in pictures])
+    arrays = np.stack([np.asarray(p).reshape(6, 5, -1) for p in pictures])
+    for source in (tmp_path / "folder", arrays):
+        data = load_data(source, split="all", channels=channels)
+        assert data.spec.shape == (channels, 6, 5) and np.abs(data.x.numpy().astype(int) - wanted).max() <= 1
+    assert load_data(arrays, channels=channels).channels == channels
+
+
+def test_channels_of_what_has_none_are_refused():
+    refuses("which alone have channels", "ring", channels=3)
+    refuses("choose 1 for grey", COLOUR, channels=2)
+    refuses("images with 2 channels", COLOUR[..., :2], channels=3)
+
+
+def test_columns_are_dropped_and_those_that_name_rows_are_told_of(tmp_path):
+    frame = pd.DataFrame({"id": range(10, 40), "who": [f"p{i}" for i in range(30)], "a": RNG.normal(size=30)})
+    frame["b"] = ["x", "y", "z"] * 10
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    data = load_data(tmp_path / "t.csv", split="all")
+    assert "'id', 'who'" in data.notes[0] and data.notes[0].endswith("--drop id who")
+    rest = load_data(tmp_path / "t.csv", split="train", drop=("id", "who"))
+    assert rest.spec.columns == rest.columns == ("a", "b") and not rest.notes
+    assert rest.sibling("test").spec.columns == ("a", "b")
+    assert load_data(tmp_path / "t.csv", columns=("categories",), drop=("who",)).spec.columns == ("b",)
+    refuses("no column 'c'", tmp_path / "t.csv", drop=("c",))
+    refuses("no column is left", tmp_path / "t.csv", drop=("id", "who", "a", "b"))
+    few = load_data(frame[:10])
+    assert not few.notes  # even a number may have no value twice there
+
+
+def test_a_row_of_too_few_fields_is_no_row_with_missing_values(tmp_path):
+    (tmp_path / "short.csv").write_text('a,b,c\n1,"2\n3",4\n5,6\n7,8,9\n')
+    refuses("line 4 of", tmp_path / "short.csv")
+    refuses("has 2 fields where 3 are named", tmp_path / "short.csv")
+    (tmp_path / "gap.csv").write_text("a,b,c\n1,2,\n\n4,5,6\n")
+    assert load_data(tmp_path / "gap.csv", split="all").spec.missing == ("c",)
+    (tmp_path / "plain.csv").write_text("1,2,3\n4,5\n")
+    refuses("line 2 of", tmp_path / "plain.csv")

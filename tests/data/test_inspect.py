@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from nacre.cli.main import main
 from nacre.data.inspect import contact_sheet, inspect
 from nacre.data.sources import load_data
 
@@ -71,3 +72,25 @@ def test_missing_values_are_counted_and_left_out_of_the_rest():
     found = inspect(load_data(table))
     assert (found["minimum"], found["maximum"], found["nan"]) == (-2.0, 5.0, 2)
     assert found["mean"] == pytest.approx((1 + 3 - 2 + 5) / 4)
+
+
+def test_every_column_of_a_table_is_told_of(tmp_path, capsys):
+    rows = ["age,job,x", *(f"{20 + i % 7},{'cook' if i % 3 else 'baker'},{i / 8 if i else ''}" for i in range(40))]
+    (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")
+    age, job, x = inspect(load_data(tmp_path / "t.csv", split="all"))["columns"]
+    assert (age["minimum"], age["maximum"], age["whole"]) == (20, 26, True)
+    assert job == {"name": "job", "missing": 0, "categories": {"cook": 26, "baker": 14}}
+    assert x["missing"] == 1 and x["maximum"] == 39 / 8 and not x["whole"]
+    sheet = tmp_path / "sheet.png"
+    assert main(["data", f"{tmp_path}/t.csv:all", "--drop", "x", "--sheet", str(sheet)]) == 0
+    told = capsys.readouterr().out
+    assert "age  whole numbers, 20 to 26" in told and "2 categories: cook 65%, baker 35%" in told and " x " not in told
+    assert main(["data", f"{tmp_path}/t.csv:all", "--label", "job"]) == 0
+    assert "baker 14, cook 26" in capsys.readouterr().out
+    with Image.open(sheet) as picture:
+        assert picture.size[0] > 400  # two histograms side by side
+
+
+def test_attributes_are_measured(capsys):
+    assert main(["data", "digits:test", "--attributes", "ink"]) == 0
+    assert "ink  " in capsys.readouterr().out

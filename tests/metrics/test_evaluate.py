@@ -197,7 +197,7 @@ def test_a_table_of_samples_may_have_its_columns_in_another_order_and_only_some_
     [
         (lambda t: t.drop(columns="weight"), "do not share the columns weight"),
         (lambda t: t.assign(kind="fish"), "holds 'fish'"),
-        (lambda t: t.assign(weight="heavy"), "'weight' holds categories where the data have numbers"),
+        (lambda t: t.assign(weight="heavy"), "holds categories, such as 'heavy', where that of the data holds numbers"),
         (lambda t: t.assign(wild="perhaps"), "there is no label 'perhaps'"),
     ],
 )

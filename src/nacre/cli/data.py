@@ -5,11 +5,17 @@ from typing import Annotated, Any
 
 import tyro
 
+MOST_COLUMNS, MOST_CLASSES = 40, 20
+
 
 def run(
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")],
     *,
     size: int | None = None,
+    label: str = "",
+    columns: tuple[str, ...] = (),
+    drop: tuple[str, ...] = (),
+    attributes: tuple[str, ...] = (),
     sheet: Path | None = None,
     json: bool = False,
 ) -> None:
@@ -18,7 +24,11 @@ def run(
     Args:
         data: A name, a path, or hf:owner/name; with :train, :test ... for a split.
         size: Resize images to this many pixels.
-        sheet: Write a contact sheet here, a PNG.
+        label: The column of a table that holds the labels, where it has no telling name.
+        columns: Keep only these columns of a table; `categories` keeps all columns of categories.
+        drop: Leave these columns of a table out.
+        attributes: Measure these of every image: ink slant thickness.
+        sheet: Write a contact sheet here, a PNG: images, or a histogram of every column.
         json: Print JSON.
     """
     from json import dumps
@@ -27,7 +37,7 @@ def run(
     from nacre.data.inspect import contact_sheet, inspect
     from nacre.data.sources import load_data
 
-    source = load_data(data, size=size)
+    source = load_data(data, size=size, label=label, columns=columns, drop=drop, attributes=attributes)
     found = inspect(source)
     if sheet is not None:
         contact_sheet(source, writable_picture(sheet))
@@ -38,7 +48,8 @@ def run(
 
 def text(found: dict[str, Any]) -> str:
     """The findings as aligned lines."""
-    counts = ", ".join(f"{name} {count}" for name, count in found["classes"].items())
+    counts = ", ".join(f"{name} {count}" for name, count in list(found["classes"].items())[:MOST_CLASSES])
+    counts += f", and {len(found['classes']) - MOST_CLASSES:,} more" if len(found["classes"]) > MOST_CLASSES else ""
     constant = found["constant"]
     constant = f"{constant} pixels" if isinstance(constant, int) else ", ".join(constant)
     rows = {
@@ -51,8 +62,35 @@ def text(found: dict[str, Any]) -> str:
         "constant": constant or "none",
         "duplicates": f"{found['duplicates']:,} of {found['examined']:,}",
     }
+    if "columns" in found:
+        del rows["values"]
     lines = [f"{name:<14} {value}" for name, value in rows.items()]
+    lines += columns_text(found.get("columns", []))
+    for name, (low, mean, high) in found.get("attributes", {}).items():
+        lines.append(f"{name:<14} {low:.4g} to {high:.4g}, mean {mean:.4g}")
     lines += [f"{'note':<14} {note}" for note in found["notes"]]
     lines += [f"{'watch':<14} {warning}" for warning in found["warnings"]]
     lines += [f"{'start with':<14} {found['suggestion']['command']}", f"{'':<14} {found['suggestion']['why']}"]
     return "\n".join(lines)
+
+
+def columns_text(columns: list[dict[str, Any]]) -> list[str]:
+    """A line for each of the first columns of a table: numbers by their range, categories by the most frequent."""
+    width = min(40, max((len(column["name"]) for column in columns[:MOST_COLUMNS]), default=0))
+    lines = []
+    for column in columns[:MOST_COLUMNS]:
+        if "categories" in column:
+            counts = column["categories"]
+            known = max(1, sum(counts.values()))
+            most = ", ".join(f"{name} {count / known:.0%}" for name, count in list(counts.items())[:3])
+            about = f"{len(counts)} categories: {most}{', ...' if len(counts) > 3 else ''}"
+        elif "minimum" in column:
+            kind = "whole numbers" if column["whole"] else "numbers"
+            about = f"{kind}, {column['minimum']:.4g} to {column['maximum']:.4g}, mean {column['mean']:.4g}"
+        else:
+            about = "no known value"
+        missing = f"; {column['missing']:,} missing" if column["missing"] else ""
+        lines.append(f"{'column':<14} {column['name']:<{width}}  {about}{missing}")
+    if len(columns) > MOST_COLUMNS:
+        lines.append(f"{'':<14} and {len(columns) - MOST_COLUMNS:,} more columns; --json tells of all")
+    return lines

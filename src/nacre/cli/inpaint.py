@@ -1,12 +1,17 @@
 """`nacre inpaint`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from nacre.cli.output import print_columns, rounded, unused, write
-from nacre.errors import NacreError
+from nacre.cli.output import print_columns, rounded, unused, write, write_examples
+from nacre.errors import NacreError, at_least
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FEW = 16
 
 
 def run(
@@ -15,58 +20,75 @@ def run(
     *,
     mask: str = "bottom",
     columns: tuple[str, ...] = (),
-    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 16,
+    n: Annotated[int | None, tyro.conf.arg(aliases=["-n"])] = None,
     draws: int = 3,
     steps: int = 50,
     seed: int = 0,
     grid: Path | None = None,
     out: Path | None = None,
 ) -> None:
-    """Hide a part of examples and let the model fill it in; the picture shows hidden, filled in and true.
+    """Fill in what is missing of examples; the picture shows hidden, filled in and true.
+
+    Of images a part is hidden first, of tables the columns that are named. Without any named, only what is missing of
+    a table is filled in: `nacre inpaint RUN people.csv --out complete.csv`.
 
     Args:
         run: The run folder.
         data: What to fill in; by default held-out examples of the run's own data.
         mask: What is hidden of images: top, bottom, left, right, center, or random:0.5.
         columns: What is hidden of tables: the columns' names, instead of --mask.
-        n: How many examples.
+        n: How many examples, drawn at random; by default 16, but with DATA and --out all in their order.
         draws: How many times each is filled in.
         steps: Steps of the chain that draws the values.
         seed: Seed of the choice and of the draws.
         grid: Write a picture here; the default is inpainted.png in the run folder.
-        out: Write the first draw of every example here, as `nacre sample` does.
+        out: Write the first draw of every example here, as `nacre sample` does, with the labels where there are some.
     """
     import torch
 
     from nacre.api import load
-    from nacre.cli.input import given
+    from nacre.cli.input import some
     from nacre.impute import impute, region
 
     unused(out)
-    if n < 1 or draws < 1:
-        raise NacreError("-n and --draws must be at least 1.")
+    at_least(1, draws=draws)
     model = load(run)
     spec = model.spec
-    x = given(run, data).examples(n, seed).x.cpu()
+    source = some(run, data, n, FEW, seed, out)
+    x = source.examples().x.cpu()
     names = spec.columns or tuple(f"x{i}" for i in range(spec.size))
-    if spec.kind == "image":
-        if columns:
-            raise NacreError("images have no columns; say what is hidden of them by --mask.")
-        gone = region(mask, spec.shape, seed)
-    else:
-        unknown = [name for name in columns if name not in names]
-        if unknown or not columns:
-            what = f"there is no column {unknown[0]!r}" if unknown else "say which --columns to fill in"
-            raise NacreError(f"{what}; there are {', '.join(names)}.")
-        gone = torch.tensor([name in columns for name in names])
-    filled = [impute(model, x, gone, steps=steps, seed=seed + i) for i in range(draws)]
+    is_image = spec.kind == "image"
+    if is_image and columns:
+        raise NacreError("images have no columns; say what is hidden of them by --mask.")
+    gone = region(mask, spec.shape, seed) if is_image else hidden(columns, names)
+    if not is_image and not columns and not x.isnan().any():
+        raise NacreError(f"nothing is missing of these rows; say which --columns to hide: {', '.join(names)}.")
+    drawn = is_image and (out is None or grid is not None)
+    filled = [impute(model, x, gone, steps=steps, seed=seed + i) for i in range(draws if drawn else 1)]
     known = x.isfinite() & ~gone
     filled = [torch.where(known, x, rounded(found.cpu(), spec)) for found in filled]
     if out is not None:
-        write(filled[0], spec, out)
-    if spec.kind == "image":
-        hidden = torch.where(gone, torch.full_like(x, 0.5), x)
-        rows = torch.stack([hidden, *filled, x], 1).flatten(0, 1)
-        write(rows, spec, None, grid or (None if out else Path(run) / "inpainted.png"), columns=draws + 2)
-    elif out is None:
+        write_examples(filled[0], source, spec, out)
+    if drawn:
+        before = torch.where(gone, torch.full_like(x, 0.5), x)
+        rows = torch.stack([before, *filled, x], 1)[: n or FEW].flatten(0, 1)
+        write(rows, spec, None, grid or Path(run) / "inpainted.png", columns=draws + 2)
+    elif columns and out is None:
         print_columns(spec, x, filled[0], [names.index(name) for name in columns])
+    elif not is_image and not columns:
+        counts = x.isnan().sum(0).tolist()
+        found = ", ".join(f"{count:,} of {name}" for name, count in zip(names, counts, strict=True) if count)
+        print(f"filled in {sum(counts):,} missing values of {len(x):,} rows: {found}")
+
+
+def hidden(columns: tuple[str, ...], names: tuple[str, ...]) -> "Tensor":
+    """Which of a table's columns are hidden, True for each that is named.
+
+    Raises:
+        NacreError: There is no such column.
+    """
+    import torch
+
+    if strange := [name for name in columns if name not in names]:
+        raise NacreError(f"there is no column {strange[0]!r}; there are {', '.join(names)}.")
+    return torch.tensor([name in columns for name in names])

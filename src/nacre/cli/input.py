@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nacre.errors import NacreError
+from nacre.errors import NacreError, at_least
 
 if TYPE_CHECKING:
     from nacre.data.dataset import Data
@@ -31,6 +31,18 @@ def given(run: str, source: str) -> "Data":
     return named(run, source, measured=False, whole=True) if source else held_out(run)
 
 
+def some(run: str, source: str, n: int | None, few: int, seed: int, out: Path | None) -> "Data":
+    """The examples that a verb works on, of those that are given.
+
+    They are drawn by `seed`, n of them or a few, unless the data were named and the results are written: then they are
+    all, in their order.
+    """
+    if n is not None:
+        at_least(1, n=n)
+    data = given(run, source)
+    return data if n is None and source and out else data.subset(data.choice(n or few, seed))
+
+
 def own_data(run: str, source: str = "") -> "Data":
     """The data asked for as the run's model takes them, or those that the run was trained on.
 
@@ -56,6 +68,7 @@ def own_data(run: str, source: str = "") -> "Data":
         attributes=recorded.get("attributes", ()),
         label=recorded.get("label", ""),
         columns=recorded.get("columns", ()),
+        channels=recorded.get("channels", 0),
         limit=recorded.get("limit", 0),
         soften=recorded.get("soften", 0.0),
     )
@@ -74,8 +87,8 @@ def own_data(run: str, source: str = "") -> "Data":
 def named(run: str, source: str, *, measured: bool = True, whole: bool = False) -> "Data":
     """Data by name as the run's model takes them.
 
-    Images get the model's size, and the attributes that the run measured. Of a table the model's columns are kept, in
-    its order and with its numbers of categories, and the run's labels, which new rows may lack.
+    Images get the model's size and channels, and the attributes that the run measured. Of a table the model's columns
+    are kept, in its order and with its numbers of categories, and the run's labels, which new rows may lack.
 
     Args:
         run: The run folder, or a saved model.
@@ -87,6 +100,7 @@ def named(run: str, source: str, *, measured: bool = True, whole: bool = False) 
         NacreError: A column is missing, or the model does not know a category.
     """
     from nacre.data.attributes import MEASURES
+    from nacre.data.pixels import MODES
     from nacre.data.sources import load_data
     from nacre.metrics.given import numbered_like
 
@@ -94,7 +108,8 @@ def named(run: str, source: str, *, measured: bool = True, whole: bool = False) 
     options: dict[str, Any] = {}
     if spec.kind == "image":
         names = [name for name in recorded.get("attributes", ()) if name in MEASURES]
-        options = {"size": spec.shape[1:], "attributes": tuple(names) if measured else ()}
+        channels = spec.shape[0] if spec.shape[0] in MODES else 0
+        options = {"size": spec.shape[1:], "channels": channels, "attributes": tuple(names) if measured else ()}
     data, again = load_data(source, **options), {}
     if whole and data.cut and not source.endswith((":train", ":test")):
         again["split"] = "all"
@@ -108,7 +123,7 @@ def named(run: str, source: str, *, measured: bool = True, whole: bool = False) 
         if len(spec.columns) < len(set(there) - {label}):
             again["columns"] = spec.columns
     data = load_data(source, **options, **again) if again else data
-    return numbered_like(data, spec) if is_table else data
+    return numbered_like(data, spec, source, run) if is_table else data
 
 
 def facts(run: str) -> tuple["Spec", dict[str, Any]]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from nacre.errors import NacreError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from nacre.data.dataset import Data
@@ -40,7 +42,15 @@ def training(run: str, data: str = "") -> "Data":
     return source if source.split == "train" else source.sibling("train") or source
 
 
-def show(walks: "Tensor", model: "Model", default: Path, grid: Path | None, animation: Path | None) -> None:
+def show(
+    walks: "Tensor",
+    model: "Model",
+    default: Path,
+    grid: Path | None,
+    animation: Path | None,
+    titles: "Sequence[str]" = (),
+    plane: bool = False,
+) -> None:
     """Draw walks (rows, steps, *shape) as rows of pictures, or as pictures that move together.
 
     Args:
@@ -49,12 +59,22 @@ def show(walks: "Tensor", model: "Model", default: Path, grid: Path | None, anim
         default: Where the picture goes if neither of the others is given.
         grid: A PNG of all steps.
         animation: A .gif, .apng or .png in which every row is one picture that moves.
+        titles: Of the walks, where they are of tables; by default they are counted.
+        plane: Whether the walks are the lines of a plane, of which a table shows every column by itself.
     """
     from nacre.animation import save_animation
-    from nacre.cli.output import write
+    from nacre.cli.output import writable_picture, write
+    from nacre.pictures import plane_picture, walks_picture
 
     if animation is not None:
         save_animation(walks.transpose(0, 1), animation, model.spec)
         print(animation)
     if grid is not None or animation is None:
-        write(walks.flatten(0, 1), model.spec, None, grid or default, columns=walks.shape[1])
+        place = grid or default
+        if model.spec.kind == "vector" and model.spec.size > 2:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            picture = plane_picture(walks, model.spec) if plane else walks_picture(walks, model.spec, titles)
+            picture.save(writable_picture(place))
+            print(place)
+        else:
+            write(walks.flatten(0, 1), model.spec, None, place, columns=walks.shape[1])

@@ -1,10 +1,12 @@
 """Examples and codes to files: arrays, tables, pictures."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
+from nacre.data.dataset import Data
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
 
@@ -22,7 +24,12 @@ def unused(out: Path | None) -> None:
 
 
 def write(
-    x: Tensor, spec: Spec | None, out: Path | None = None, grid: Path | None = None, columns: int | None = None
+    x: Tensor,
+    spec: Spec | None,
+    out: Path | None = None,
+    grid: Path | None = None,
+    columns: int | None = None,
+    beside: Mapping[str, Sequence[str | None]] | None = None,
 ) -> None:
     """Write values to `out` by its suffix and to `grid` as a picture, and say where; print strings without an `out`.
 
@@ -32,6 +39,7 @@ def write(
         out: .npy, .npz, .csv, .parquet, for strings .txt, or a folder for one PNG each.
         grid: A PNG.
         columns: Pictures per row of the grid.
+        beside: Further columns of a table, its last.
 
     Raises:
         NacreError: The suffix is unknown, or the place cannot be written.
@@ -60,7 +68,7 @@ def write(
         elif out.suffix == ".txt" and lines:
             out.write_text("\n".join(lines) + "\n", encoding="utf-8")
         elif out.suffix in (".csv", ".parquet"):
-            table(values.reshape(len(values), -1), spec, out)
+            table(values.reshape(len(values), -1), spec, out, beside)
         elif not out.suffix and spec is not None and spec.kind == "image":
             images(values, out)
         else:
@@ -68,6 +76,29 @@ def write(
         print(out)
     except OSError as error:
         raise NacreError(f"cannot write {error.filename or out}: {error.strerror}; choose another place.") from error
+
+
+def write_examples(x: Tensor, data: Data, spec: Spec, out: Path) -> None:
+    """Write what was made of the examples of data, beside their labels where the format has a place for them.
+
+    Args:
+        x: Shape (n, *spec.shape).
+        data: n examples.
+        spec: What x is.
+        out: As for `write`.
+    """
+    if data.y is None or out.suffix not in LABELLED:
+        write(x, spec, out)
+        return
+    write_labelled(x, data.y.tolist(), replace(spec, classes=data.spec.classes), out, free_column(data.label, spec))
+
+
+def free_column(name: str, spec: Spec) -> str:
+    """A name for a column of labels: its own, or "label", with underscores where a table has that already."""
+    name = name or "label"
+    while name in spec.columns:
+        name += "_"
+    return name
 
 
 def rounded(x: Tensor, spec: Spec) -> Tensor:

@@ -1,18 +1,11 @@
 """`nacre project`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
 from nacre.errors import NacreError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from nacre.model import Model
-
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
 def run(
@@ -33,7 +26,7 @@ def run(
 
     Args:
         run: The run folder.
-        data: What to project: data, or one image file; by default held-out examples of the run's own data.
+        data: What to project, such as one image file; by default held-out examples of the run's own data.
         n: How many examples.
         steps: Steps of the optimisation.
         restarts: Starts per example; the best one counts.
@@ -50,7 +43,6 @@ def run(
     from nacre.cli.input import held_out
     from nacre.cli.latent import training
     from nacre.cli.output import unused, write
-    from nacre.data.images import SUFFIXES
     from nacre.latent.attributes import judge_of
     from nacre.latent.project import project
 
@@ -58,8 +50,7 @@ def run(
     if n < 1:
         raise NacreError(f"-n is {n}; it must be at least 1.")
     model = load(run)
-    single = Path(data).suffix.lower() in SUFFIXES and Path(data).is_file()
-    x = picture_for(model, Path(data)) if single else held_out(run, data).examples(n, seed).x
+    x = held_out(run, data).examples(n, seed).x
     judge = judge_of(training(run)).to(model.device).features if features else None
     found = project(model, x, steps=steps, restarts=restarts, prior=prior, features=judge, seed=seed, progress=progress)
     if out is not None:
@@ -68,20 +59,3 @@ def run(
     write(pairs, model.spec, None, grid or (None if out else Path(run) / "projections.png"), columns=min(8, len(pairs)))
     low, high = float(found.errors.min()), float(found.errors.max())
     print(f"squared error per value {float(found.errors.mean()):.4g} (from {low:.4g} to {high:.4g})")
-
-
-def picture_for(model: "Model", path: Path) -> "Tensor":
-    """One image file in the model's channels and size, cropped at the centre: (1, *shape).
-
-    Raises:
-        NacreError: The model is not of images with 1, 3 or 4 channels, or the file does not decode.
-    """
-    import torch
-
-    from nacre.data.images import EncodedImages
-
-    if model.spec.kind != "image" or model.spec.shape[0] not in MODES:
-        raise NacreError(f"{path} is an image, but this model's examples have shape {model.spec.shape}; give data.")
-    channels, height, width = model.spec.shape
-    image = EncodedImages([path]).like(MODES[channels], (height, width))
-    return torch.from_numpy(image.decode()) * image.unit

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import tyro
 
-from nacre.cli.output import print_columns, rounded, unused, write
+from nacre.cli.output import print_columns, rounded, unused, write, write_examples
 
 
 def run(
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")] = "",
     *,
-    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 32,
+    n: Annotated[int | None, tyro.conf.arg(aliases=["-n"])] = None,
     seed: int = 0,
     grid: Path | None = None,
     out: Path | None = None,
@@ -22,22 +22,23 @@ def run(
     Args:
         run: The run folder.
         data: What to reconstruct; by default held-out examples of the run's own data.
-        n: How many examples.
+        n: How many examples, drawn at random; by default 32, but with DATA and --out all in their order.
         seed: Seed of the choice of examples.
         grid: Write a picture here; the default is reconstructions.png in the run folder.
-        out: Write the reconstructions here, as `nacre sample` does.
+        out: Write the reconstructions here, as `nacre sample` does, with the labels where there are some.
     """
     import torch
 
     from nacre.api import load
-    from nacre.cli.input import given
+    from nacre.cli.input import some
 
     unused(out)
     model = load(run)
-    x = given(run, data).examples(n, seed).x
+    source = some(run, data, n, 32, seed, out)
+    x = source.examples().x
     y = rounded(model.reconstruct(x, seed=seed), model.spec)
     if out is not None:
-        write(y, model.spec, out)
+        write_examples(y, source, model.spec, out)
     if model.spec.columns and grid is None:
         if out is None:
             print_columns(model.spec, x, y.cpu(), range(len(model.spec.columns)))

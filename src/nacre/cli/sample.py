@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from nacre.cli.output import LABELLED, rounded, unused, write, write_labelled
+from nacre.cli.output import LABELLED, free_column, rounded, unused, write, write_labelled
 from nacre.errors import NacreError
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def run(
         raise NacreError(f"-n is {n}; it must be at least 1.")
     model = load(run)
     asked = conditions(model, label, attribute, code)
+    for note in strange(model, asked.get("attributes", {})):
+        print(f"note: {note}", file=sys.stderr)
     draw = model.sample if truncation is None else partial(sample_truncated, model, threshold=truncation)
     if per_class is not None:
         if out is None:
@@ -97,14 +100,23 @@ def told(model: Any, n: int, seed: int | None, asked: dict[str, Any]) -> dict[st
     return {**asked, "labels": labels, **({"attributes": attributes} if model.spec.attributes else {})}
 
 
+def strange(model: Any, attributes: dict[str, float]) -> list[str]:
+    """A sentence for each attribute that is asked for outside of what the training examples have."""
+    notes = []
+    for name, value in attributes.items():
+        if name in model.spec.attributes:
+            seen = model.conditions.attributes[:, model.spec.attributes.index(name)]
+            low, high = float(seen[seen.isfinite()].min()), float(seen[seen.isfinite()].max())
+            if not low <= value <= high:
+                notes.append(f"{name}={value:g} lies outside of {low:.3g} to {high:.3g}, which training examples have.")
+    return notes
+
+
 def label_column(run: str, model: Model) -> str:
     """The name of the column of labels in the data of a run, or one that its columns leave free."""
     from nacre.cli.input import facts
 
-    name = facts(run)[1].get("label", "") or "label"
-    while name in model.spec.columns:
-        name += "_"
-    return name
+    return free_column(facts(run)[1].get("label", ""), model.spec)
 
 
 def conditions(

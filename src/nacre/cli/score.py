@@ -31,23 +31,27 @@ def run(
         draws: Draws of the bound for each example, where the score is one.
         seed: Seed of the draws.
         grid: Write a picture of them here; the default is anomalies.png in the run folder.
-        out: Write the scores of all examples, in the data's order: .npy, .npz, .csv or .parquet.
+        out: Write the scores of all examples, in the data's order: .npy, .npz, .csv or .parquet, the last two with the
+            names of the files where there are some.
     """
     from nacre.anomaly import scores
     from nacre.api import load
     from nacre.cli.input import given
+    from nacre.data.spec import Spec
 
     unused(out)
     if n < 1 or draws < 1:
         raise NacreError("-n and --draws must be at least 1.")
     model = load(run)
-    x = given(run, data).examples().x.cpu()
+    source = given(run, data)
+    x = source.examples().x.cpu()
     values = scores(model, x, draws=draws, seed=seed)
     if out is not None:
-        write(values[:, None], None, out)
+        beside = {"file": source.files} if source.files else {}
+        write(values[:, None], Spec((1,), columns=("score",)), out, beside=beside)
     order = values.argsort()[:n]
-    print(f"{'row':>8}  score")
+    print(f"{'row':>8}  {'score':>10}{'  file' * bool(source.files)}")
     for row in order.tolist():
-        print(f"{row:>8}  {values[row].item():.4g}")
+        print(f"{row:>8}  {values[row].item():>10.4g}{'  ' + source.files[row] if source.files else ''}")
     if model.spec.kind == "image" or grid is not None:
         write(x[order], model.spec, None, grid or Path(run) / "anomalies.png")

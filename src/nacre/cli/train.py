@@ -73,6 +73,7 @@ def runner(model: "type[Model]") -> Callable[..., None]:
         inspect.Parameter("attributes", keyword, default=(), annotation=tuple[str, ...]),
         inspect.Parameter("label", keyword, default="", annotation=str),
         inspect.Parameter("columns", keyword, default=(), annotation=tuple[str, ...]),
+        inspect.Parameter("drop", keyword, default=(), annotation=tuple[str, ...]),
         inspect.Parameter("limit", keyword, default=0, annotation=int),
         inspect.Parameter("soften", keyword, default=0.0, annotation=float),
     ]
@@ -88,6 +89,7 @@ def runner(model: "type[Model]") -> Callable[..., None]:
         attributes: tuple[str, ...],
         label: str,
         columns: tuple[str, ...],
+        drop: tuple[str, ...],
         limit: int,
         soften: float,
         **flags: Any,
@@ -97,7 +99,7 @@ def runner(model: "type[Model]") -> Callable[..., None]:
         training = Training(**{name: value for name, value in flags.items() if name not in names})
         source = functools.partial(
             load_data, data,
-            size=size, attributes=attributes, label=label, limit=limit, columns=columns, soften=soften,
+            size=size, attributes=attributes, label=label, limit=limit, columns=columns, drop=drop, soften=soften,
         )  # fmt: skip
         train(model, source, chosen, training, out, resume, dry_run)
 
@@ -121,6 +123,7 @@ def docstring(model: "type[Model]") -> str:
         "dry_run": "Print the resolved run and stop.",
         "size": "Resize images to this many pixels.",
         "columns": "Keep only these columns of a table; `categories` keeps all columns of categories.",
+        "drop": "Leave these columns of a table out.",
         "label": "The column of a table that holds the labels, where it has no telling name.",
         "limit": "Keep only so many training examples, drawn by seed 0.",
         "soften": "How far batches of binary images are drawn anew, given each pixel's neighbours, in [0, 1].",
@@ -151,13 +154,22 @@ def train(
 
     from nacre.engine import distributed
     from nacre.engine.loop import Trainer
+    from nacre.registry import refuse_idle
 
     name = model.registered_name()
     distributed.start()
     try:
         if resume and out is None:
             raise NacreError("--resume needs the run folder: --out RUN.")
+        if not resume:
+            refuse_idle(model, hparams)
         data = source()
+        if len(data) < 2:
+            raise NacreError(f"{data.name} has {len(data)} training example, from which there is nothing to learn.")
+        if data.spec.attributes and "attributes" not in inspect.signature(model.sample).parameters:
+            raise NacreError(f"{name} is told no attributes; leave --attributes out, or train a cvae.")
+        if distributed.rank() == 0:
+            print(*(f"note: {note}" for note in data.notes), sep="\n", end="\n" * bool(data.notes), file=sys.stderr)
         torch.manual_seed(training.seed)
         game = model(data.spec, **hparams)
         folder = out or Path(distributed.share(str(next_folder(f"{name}-{data.name or 'data'}"))))

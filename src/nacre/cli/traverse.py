@@ -31,6 +31,8 @@ def run(
         grid: Write a picture here; the default is traversal.png or manifold.png in the run folder.
         animation: Write the rows as a moving picture instead: .gif, .apng or .png.
     """
+    import torch
+
     from nacre.api import load
     from nacre.cli.input import held_out
     from nacre.cli.latent import show, some_codes
@@ -44,12 +46,15 @@ def run(
     z = some_codes(model, run, 1, seed).z[0]
     known = None if has_prior(model) else codes_of(model, held_out(run) if model.can("encode") else None).z
     if not dims and len(z) == 2:
-        show(manifold(model, 20 if steps is None else steps, known), model, Path(run) / "manifold.png", grid, animation)
+        plane = manifold(model, 20 if steps is None else steps, known)
+        show(plane, model, Path(run) / "manifold.png", grid, animation, plane=True)
         return
     walks = traverse(model, z, dims or None, reach=reach, steps=9 if steps is None else steps, codes=known)
     if not dims:
-        change = walks.flatten(2).var(1).sum(1)  # of the pictures in each row
+        units = torch.tensor(model.spec.scale, device=walks.device)
+        change = (walks.flatten(2) / units).var(1).sum(1)  # of the examples in each row
         chosen = change.topk(min(ROWS, len(change))).indices
-        walks = walks[chosen]
-        print(f"dimensions {' '.join(map(str, chosen.tolist()))}")
-    show(walks, model, Path(run) / "traversal.png", grid, animation)
+        walks, dims = walks[chosen], tuple(chosen.tolist())
+        print(f"dimensions {' '.join(map(str, dims))}")
+    titles = [f"dimension {dim}" for dim in dims]
+    show(walks, model, Path(run) / "traversal.png", grid, animation, titles)

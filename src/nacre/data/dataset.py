@@ -44,7 +44,9 @@ class Data:
         size: The `size` that images were resized to, if they were.
         reload: Loads another split of the same source.
         label: The column that the labels are from, if they are from a table.
-        columns: The columns that were kept, if they were named.
+        columns: The columns that were kept, if not all.
+        channels: The number of channels that images were brought to, if they were.
+        files: The file of every example, where each has one.
         a: The attributes (n, len(spec.attributes)) float32, if there are any; NaN where one is unknown.
     """
 
@@ -65,10 +67,13 @@ class Data:
         a: Tensor | None = None,
         label: str = "",
         columns: tuple[str, ...] = (),
+        channels: int = 0,
+        files: tuple[str, ...] = (),
     ):
         self.x, self.y, self.a, self.spec, self.unit = x, y, a, spec, unit
         self.name, self.split, self.splits, self.density, self.notes = name, split, splits, density, notes
         self.size, self.reload, self.label, self.columns = size, reload, label, columns
+        self.channels, self.files = channels, files
         self.limit, self.soften, self.cut, self.seed = 0, 0.0, False, 0
         self.siblings: dict[str, Data] = {}
 
@@ -153,6 +158,7 @@ class Data:
         other = copy(self)
         other.__dict__.pop("fingerprint", None)
         other.x = self.x.index_select(0, index)
+        other.files = tuple(self.files[i] for i in index.tolist()) if self.files else ()
         other.y = None if self.y is None else self.y.index_select(0, index)
         other.a = None if self.a is None else self.a.index_select(0, index)
         return other
@@ -251,6 +257,7 @@ class LazyData(Data):
         other = copy(self)
         other.__dict__.pop("fingerprint", None)
         other.images = self.images.take(index.cpu().numpy())
+        other.files = tuple(self.files[i] for i in index.tolist()) if self.files else ()
         other.y = None if self.y is None else self.y.index_select(0, index.to(self.y.device))
         other.a = None if self.a is None else self.a.index_select(0, index.to(self.a.device))
         return other

@@ -37,9 +37,10 @@ def open_path(path: Path) -> Parts:
     if suffix == ".txt":
         return {"all": lambda: strings.text_file(path)}
     if suffix in SUFFIXES:
-        raise NacreError(f"{path} is a single image; give the folder that holds the images.")
+        return {"all": lambda: Part(EncodedImages([path]))}
     raise NacreError(
-        f"{path} is of no known type; give a folder of images, or a .npz, .npy, .parquet, .csv, .tsv or .txt file."
+        f"{path} is of no known type; give an image or a folder of images, or a .npz, .npy, .parquet, .csv, .tsv or "
+        f".txt file."
     )
 
 
@@ -137,11 +138,16 @@ def _image_paths(folder: Path, pattern: str) -> list[Path]:
 def _images(folder: Path) -> Part:
     classes = {place.name: _image_paths(place, "**/*") for place in _folders(folder)}
     classes = {name: paths for name, paths in classes.items() if paths}
-    if len(classes) > 1 and not _image_paths(folder, "*"):
+    beside = _image_paths(folder, "*")
+    if len(classes) > 1 and not beside:
         paths = [path for group in classes.values() for path in group]
         return Part(EncodedImages(paths), np.repeat(list(classes), [len(group) for group in classes.values()]))
     paths = _image_paths(folder, "**/*")
     if not paths:
         kinds = ", ".join(suffix[1:] for suffix in SUFFIXES)
         raise NacreError(f"the folder {folder} has no images ({kinds}) and no train.parquet; give another folder.")
-    return Part(EncodedImages(paths))
+    notes = ()
+    if len(classes) > 1:
+        many = f"{len(beside)} images lie" if len(beside) > 1 else f"the image {beside[0].name} lies"
+        notes = (f"{many} beside the folders {', '.join(classes)}, which are no classes therefore: move it into one",)
+    return Part(EncodedImages(paths), notes=notes)

@@ -51,6 +51,11 @@ class EncodedImages:
         return self._read(0, self._pixels).shape
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The paths of the images; none where they are of a table."""
+        return tuple(str(self.items[row]) for row in self.rows) if isinstance(self.items, list) else ()
+
+    @property
     def decoded_bytes(self) -> int:
         """The bytes of all decoded images."""
         return len(self) * int(np.prod(self.shape)) * (4 if self.mode == "I;16" else 1)

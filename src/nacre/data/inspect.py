@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nacre.data.dataset import Data, LazyData
-from nacre.pictures import new_figure, save_grid
+from nacre.pictures import histograms, new_figure, save_grid
 
 LOOKED_AT = 2000
 
@@ -25,8 +25,9 @@ def inspect(data: Data) -> dict[str, Any]:
     Returns:
         name, split, splits, kind, shape, n, labelled, classes (counts by name), balance (smallest class / largest),
         examined, minimum, maximum, mean, nan (a count), constant (names of columns, or a count of pixels),
-        duplicates (examples equal to an earlier one), storage, bytes, warnings and notes (sentences), and suggestion
-        (model, flags, command, why).
+        duplicates (examples equal to an earlier one), storage, bytes, warnings and notes (sentences), suggestion
+        (model, flags, command, why), for tables columns (a list, see `columns`), and least value, mean and greatest
+        value of each of the attributes where there are some.
     """
     spec, n = data.spec, len(data)
     looked = data
@@ -57,7 +58,34 @@ def inspect(data: Data) -> dict[str, Any]:
         "bytes": n * spec.size * data.storage.itemsize,
         "notes": list(data.notes),
     }
+    if looked.a is not None:
+        of_names = zip(spec.attributes, looked.a.T.cpu(), strict=True)
+        found["attributes"] = {name: [float(a.min()), float(a.nanmean()), float(a.max())] for name, a in of_names}
+    if spec.columns:
+        found["columns"] = columns(looked)
     return {**found, "warnings": _warnings(data, found), "suggestion": suggestion(data)}
+
+
+def columns(data: Data) -> list[dict[str, Any]]:
+    """What each column of a table holds: its name, how many values are missing, and numbers or categories.
+
+    Numbers have minimum, maximum and mean, and say whether all are whole; categories their counts by name, the most
+    frequent first. A column without any known value has neither.
+    """
+    spec, x = data.spec, data.examples().x.cpu()
+    found = []
+    for j, (name, names) in enumerate(zip(spec.columns, spec.categories or ((),) * spec.size, strict=True)):
+        known = x[:, j][~x[:, j].isnan()]
+        about: dict[str, Any] = {"name": name, "missing": len(x) - len(known)}
+        if names:
+            counts = torch.bincount(known.long(), minlength=len(names)).tolist()
+            by_frequency = sorted(range(len(names)), key=lambda i: -counts[i])
+            about["categories"] = {names[i]: counts[i] for i in by_frequency}
+        elif len(known):
+            about |= {"minimum": float(known.min()), "maximum": float(known.max()), "mean": float(known.mean())}
+            about["whole"] = name in spec.whole
+        found.append(about)
+    return found
 
 
 def suggestion(data: Data) -> dict[str, str]:
@@ -89,7 +117,9 @@ def suggestion(data: Data) -> dict[str, str]:
 
 
 def contact_sheet(data: Data, path: str | Path, n: int = 64, seed: int = 0) -> Path:
-    """Write a picture of a seeded random subset: a grid of images, a page of strings, or a scatter plot of vectors.
+    """Write a picture of a seeded random subset: a grid of images, a page of strings, or plots of vectors.
+
+    Vectors of up to two values are points, others have a histogram for each of their first 36 columns.
 
     Args:
         data: Any data.
@@ -104,8 +134,10 @@ def contact_sheet(data: Data, path: str | Path, n: int = 64, seed: int = 0) -> P
     path.parent.mkdir(parents=True, exist_ok=True)
     if data.spec.kind != "vector":
         save_grid(data.examples(n, seed).x, path, data.spec)
-    else:
+    elif data.spec.size <= 2:
         _scatter(data, path, max(n, LOOKED_AT), seed)
+    else:
+        histograms(data.examples(max(n, LOOKED_AT), seed).x, data.spec).savefig(path)
     return path
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nacre.data.images import EncodedImages
 from nacre.data.labels import check_labels
-from nacre.data.pixels import resize
+from nacre.data.pixels import CHANNELS, MODES, recoloured, resize
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
 
@@ -28,6 +28,7 @@ class Part:
         sequence: Whether the values are the symbols of strings.
         binarize: Whether grey values are drawn as Bernoulli: "afresh" in every batch, or "once" with a fixed seed.
         label: The name of the table's column that the labels are from.
+        keys: The columns with another value in every row, as names and numbers of rows are.
     """
 
     x: np.ndarray | EncodedImages
@@ -40,6 +41,7 @@ class Part:
     sequence: bool = False
     binarize: Literal["", "afresh", "once"] = ""
     label: str = ""
+    keys: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)
@@ -109,19 +111,29 @@ def with_label(part: Part, name: str) -> Part:
     )
 
 
-def with_columns(part: Part, names: Sequence[str]) -> Part:
+def with_columns(part: Part, names: Sequence[str] = (), drop: Sequence[str] = ()) -> Part:
     """The part with some of its columns only, in the order of the table; "categories" names all columns of categories.
 
+    Args:
+        part: A table.
+        names: What to keep; all by default.
+        drop: What to leave out of these.
+
     Raises:
-        NacreError: There is no such column.
+        NacreError: There is no such column, or none is left.
     """
     categorical = [name for name, own in zip(part.columns, part.categories, strict=False) if own]
-    wanted = {column for name in names for column in (categorical if name == "categories" else [name])}
-    if isinstance(part.x, EncodedImages) or not wanted or not wanted <= set(part.columns):
+    wanted, unwanted = (
+        {column for name in some for column in (categorical if name == "categories" else [name])}
+        for some in (names, drop)
+    )
+    strange = sorted((wanted | unwanted) - set(part.columns))
+    if isinstance(part.x, EncodedImages) or strange or (names and not wanted):
         known = f"; there are {', '.join(part.columns)}" if part.columns else ", since it is no table"
-        strange = ", ".join(sorted(wanted - set(part.columns))) or ", ".join(names)
-        raise NacreError(f"the data have no column {strange!r} to keep{known}.")
-    kept = [j for j, name in enumerate(part.columns) if name in wanted]
+        raise NacreError(f"the data have no column {', '.join(strange or [*names, *drop])!r}{known}.")
+    kept = [j for j, name in enumerate(part.columns) if (name in wanted or not names) and name not in unwanted]
+    if not kept:
+        raise NacreError("no column is left of the data; drop fewer.")
     return replace(
         part,
         x=np.ascontiguousarray(part.x[:, kept]),
@@ -210,6 +222,28 @@ def resized(part: Part, size: tuple[int, int] | None) -> Part:
     # A binarized image has grey values once it is made smaller.
     x = part.x.astype(np.float32) if part.unit == 1 else part.x
     return replace(part, x=resize(x, size, 1 / part.unit))
+
+
+def with_channels(part: Part, channels: int) -> Part:
+    """The part with images of so many channels; encoded images are converted when they are decoded.
+
+    Raises:
+        NacreError: They are no images, or the number of channels is no such, before or after.
+    """
+    if not channels:
+        return part
+    if channels not in MODES:
+        raise NacreError(f"channels is {channels}; choose 1 for grey, 3 for RGB or 4 for RGBA.")
+    if not part.is_image:
+        raise NacreError("the data are no images, which alone have channels; leave --channels out.")
+    if isinstance(part.x, EncodedImages):
+        same = CHANNELS[part.x.mode] == channels  # 16-bit grey stays as fine as it is
+        return part if same else replace(part, x=part.x.like(MODES[channels], part.x.size))
+    if part.x.shape[1] == channels:
+        return part
+    if part.x.shape[1] not in MODES:
+        raise NacreError(f"images with {part.x.shape[1]} channels are not made to {channels}; leave --channels out.")
+    return replace(part, x=recoloured(part.x, channels, 1 / part.unit))
 
 
 def spec_of(part: Part, classes: tuple[str, ...], name: str) -> Spec:

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 
 CHANNELS = {"L": 1, "I;16": 1, "RGB": 3, "RGBA": 4}
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, as Pillow weighs them (ITU-R 601)
 
 
 def fit(image: Any, size: tuple[int, int]) -> Any:
@@ -29,6 +31,24 @@ def resize(pixels: np.ndarray, size: tuple[int, int], highest: float) -> np.ndar
             plane = np.asarray(fit(Image.fromarray(pixels[i, j].astype(np.float32)), size)).clip(0, highest)
             resized[i, j] = plane.round() if pixels.dtype == np.uint8 else plane
     return resized
+
+
+def recoloured(pixels: np.ndarray, channels: int, highest: float) -> np.ndarray:
+    """An array of images with 1, 3 or 4 channels: grey by luminance, and an alpha channel dropped, or added as opaque.
+
+    Shapes:
+        (n, c, h, w), c of 1, 3 or 4 -> (n, channels, h, w), of the same type
+    """
+    colour = pixels[:, :3]
+    if channels == 1:
+        grey = np.tensordot(np.asarray(LUMA, np.float32), colour, (0, 1))[:, None] if colour.shape[1] == 3 else colour
+        return (grey.round() if pixels.dtype == np.uint8 else grey).astype(pixels.dtype)
+    if colour.shape[1] == 1:
+        colour = colour.repeat(3, 1)
+    if channels == 3:
+        return np.ascontiguousarray(colour)
+    opaque = pixels[:, 3:4] if pixels.shape[1] == 4 else np.full_like(colour[:, :1], highest)
+    return np.concatenate([colour, opaque], 1)
 
 
 def mode_of(image: Any) -> str:

@@ -26,6 +26,7 @@ from nacre.data.parts import (
     join,
     resized,
     spec_of,
+    with_channels,
     with_columns,
     with_label,
 )
@@ -48,6 +49,8 @@ def load_data(
     label: str = "",
     limit: int = 0,
     columns: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    channels: int = 0,
     soften: float = 0.0,
 ) -> Data:
     """Data from a name, a path, an array or a Hugging Face id.
@@ -57,9 +60,9 @@ def load_data(
     Args:
         source: A toy set ("ring", "grid", "swiss-roll", "grammar"); a published set ("digits", "mnist",
             "fashion-mnist", "binarized-mnist", "mnist-dynamic", "stacked-mnist", "stacked-mnist-2", "cifar10"); the
-            name of a folder or file in NACRE_DATA; the path of a folder of images, of a .npz, .npy, .parquet or .csv
-            file, or of a .txt file with one string on every line; "hf:owner/name"; an array, tensor or data frame x,
-            or a pair (x, y); or `Data`, which is returned as it is.
+            name of a folder or file in NACRE_DATA; the path of an image or of a folder of images, of a .npz, .npy,
+            .parquet or .csv file, or of a .txt file with one string on every line; "hf:owner/name"; an array, tensor
+            or data frame x, or a pair (x, y); or `Data`, which is returned as it is.
             A name may end in a split: "mnist:test".
         split: "train" (the default of a name), "validation", "test" or "all" (the default of an array).
         size: The side, or (height, width), that images are resized and cropped to; positive.
@@ -70,6 +73,8 @@ def load_data(
         attributes: Measure these of every image, as conditions for models: "ink", "slant", "thickness".
         limit: Keep only so many training examples, drawn by `seed`, to see what few data do; 0 keeps all.
         columns: Keep only these columns of a table beside the labels; "categories" keeps all columns of categories.
+        drop: Leave these columns of a table out.
+        channels: Of images: 1 makes them grey, 3 RGB, 4 RGBA; 0 leaves them as they are.
         soften: How far every training batch of binary images is drawn anew, given each pixel's neighbours, in [0, 1].
 
     Raises:
@@ -88,13 +93,14 @@ def load_data(
         parts, split = {"all": lambda: _array(x, y)}, split or "all"
     if label:
         parts = {part: partial(_labelled, load, label) for part, load in parts.items()}
-    if columns:
-        parts = {part: partial(_narrowed, load, tuple(columns)) for part, load in parts.items()}
+    if columns or drop:
+        parts = {part: partial(_narrowed, load, tuple(columns), tuple(drop)) for part, load in parts.items()}
     sides = _sides(size)
     splits, part, reference = _pick(parts, split, seed, name or "this array")
     if not any(isinstance(p.x, EncodedImages) or p.x.shape[2:] != sides for p in (part, reference)):
         size = None  # what is of this size already is not resized
-    part, reference = binarized(resized(aligned(part, reference), sides)), resized(reference, sides)
+    part, reference = (with_channels(resized(p, sides), channels) for p in (aligned(part, reference), reference))
+    part = binarized(part)
     if isinstance(part.x, EncodedImages) and isinstance(reference.x, EncodedImages):
         part = replace(part, x=part.x.like(reference.x.mode, sides))
     classes = class_names(reference)
@@ -107,10 +113,12 @@ def load_data(
         "split": split,
         "splits": splits,
         "density": toy.density(name) if name in toy.TOYS else grammar.GRAMMARS.get(name),
-        "notes": part.notes,
+        "notes": (*part.notes, *_about_keys(part)),
         "size": size,
         "label": part.label,
-        "columns": tuple(columns),
+        "columns": part.columns if columns or drop else (),
+        "channels": channels,
+        "files": part.x.files if isinstance(part.x, EncodedImages) else (),
         "reload": partial(
             load_data,
             source,
@@ -121,6 +129,8 @@ def load_data(
             label=label,
             limit=limit,
             columns=columns,
+            drop=drop,
+            channels=channels,
             soften=soften,
         ),
     }
@@ -152,12 +162,22 @@ def limited(data: Data, limit: int, seed: int) -> Data:
     return few
 
 
+def _about_keys(part: Part) -> tuple[str, ...]:
+    """A sentence on the columns that say nothing of their rows, where there are some."""
+    found = [name for name in part.keys if name in part.columns]
+    if not found:
+        return ()
+    names, kind = ", ".join(map(repr, found)), "columns" if len(found) > 1 else "column"
+    return (f"every row has another value of the {kind} {names}, as of its name or number; such tell nothing of it: "
+            f"--drop {' '.join(found)}",)  # fmt: skip
+
+
 def _labelled(load: Callable[[], Part], name: str) -> Part:
     return with_label(load(), name)
 
 
-def _narrowed(load: Callable[[], Part], names: tuple[str, ...]) -> Part:
-    return with_columns(load(), names)
+def _narrowed(load: Callable[[], Part], names: tuple[str, ...], drop: tuple[str, ...]) -> Part:
+    return with_columns(load(), names, drop)
 
 
 def _measured(data: Data, attributes: tuple[str, ...]) -> Data:

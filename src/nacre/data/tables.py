@@ -17,6 +17,7 @@ from nacre.errors import NacreError
 
 LABELS = ("label", "labels", "target", "class", "y")
 MOST_CATEGORIES = 1_000
+FEW_ROWS = 20  # of which even a column that says something may have no value twice
 SPLIT_NAMES = {"training": "train", "valid": "validation", "val": "validation", "dev": "validation"}
 
 
@@ -51,9 +52,32 @@ def csv(path: Path) -> Part:
     header = None if first and all(_is_number(field) for field in first.split(separator)) else 0
     try:
         frame = pd.read_csv(path, sep=separator, header=header)
+        _refuse_short_rows(path, frame, separator, header)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise NacreError(f"{path} does not read as a CSV file ({_line(error)}); correct it.") from error
     return frame_part(frame.rename(columns=str), str(path), {}, path.parent)
+
+
+def _refuse_short_rows(path: Path, frame: Any, separator: str, header: int | None) -> None:
+    """Refuse rows of fewer fields than the header, which pandas fills up with missing values.
+
+    Raises:
+        NacreError: There is one.
+    """
+    import csv as text
+
+    if not len(frame) or not frame.iloc[:, -1].isna().any():  # what a short row lacks is its last field at least
+        return
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        reader = text.reader(file, delimiter=separator)
+        rows = (row for row in reader if row)
+        wanted = len(next(rows)) if header is not None else frame.shape[1]
+        for row in rows:
+            if len(row) < wanted:
+                raise NacreError(
+                    f"line {reader.line_num} of {path} has {len(row)} fields where {wanted} are named; complete it, "
+                    f"with nothing between two separators for a value that is missing."
+                )
 
 
 def hub(name: str) -> dict[str, Callable[[], Part]]:
@@ -134,11 +158,27 @@ def frame_part(frame: Any, where: str, classes: Mapping[str, Sequence[str]], fol
     if values.shape[1] == 0:
         raise NacreError(f"{where} has no column but the labels; give a table with numeric columns.")
     columns = tuple(values.columns)
+    options: dict[str, Any] = {
+        "classes": names,
+        "columns": columns,
+        "notes": tuple(notes),
+        "label": label or "",
+        "keys": _keys(values, text),
+    }
     if not text and not values.isna().to_numpy().any():
         x = values.to_numpy(np.float64)
         check_finite(x, where, columns)
-        return array_part(x, y, where, classes=names, columns=columns, notes=tuple(notes), label=label or "")
-    return _mixed_part(values, y, where, text, classes=names, columns=columns, notes=tuple(notes), label=label or "")
+        return array_part(x, y, where, **options)
+    return _mixed_part(values, y, where, text, **options)
+
+
+def _keys(values: Any, text: Sequence[str]) -> tuple[str, ...]:
+    """The columns that seem to name or number the rows: no value twice, and texts or rising whole numbers."""
+    return tuple(
+        name
+        for name, column in (values.items() if len(values) >= FEW_ROWS else ())
+        if column.is_unique and (name in text or ((column % 1 == 0).all() and column.is_monotonic_increasing))
+    )
 
 
 def _mixed_part(values: Any, y: Any, where: str, text: Sequence[str], **options: Any) -> Part:
@@ -159,7 +199,7 @@ def _mixed_part(values: Any, y: Any, where: str, text: Sequence[str], **options:
         if len(names) > MOST_CATEGORIES:
             raise NacreError(
                 f"the column {name!r} of {where} has {len(names):,} different texts, more than {MOST_CATEGORIES:,}; it "
-                f"is no category: leave it out, or group its values."
+                f"is no category: leave it out (--drop {name}), or group its values."
             )
         number = {category: i for i, category in enumerate(names)}
         x[:, j] = [np.nan if missing else number[str(v)] for v, missing in zip(column, column.isna(), strict=True)]

@@ -102,6 +102,7 @@ class RunFolder:
             "data": {name: {"name": d.name, "split": d.split, "size": d.size, "n": len(d),
                             "fingerprint": d.fingerprint,
                             **({"attributes": d.spec.attributes} if d.spec.attributes else {}),
+                            **({"channels": d.channels} if d.channels else {}),
                             **({"label": d.label} if d.label else {}),
                             **({"columns": d.columns} if d.columns else {}),
                             **({"limit": d.limit} if d.limit else {}),

@@ -106,8 +106,14 @@ def renewed(data: Data, change: Callable[[Data], Data]) -> Data:
     return other
 
 
-def numbered_like(samples: Data, spec: Spec) -> Data:
-    """A table of samples with the data's columns in their order and its numbers of categories; others as they are.
+def numbered_like(samples: Data, spec: Spec, name: str = "the table of samples", of: str = "the data") -> Data:
+    """A table with the columns of another in their order and its numbers of categories; others as they are.
+
+    Args:
+        samples: What may be a table.
+        spec: The columns.
+        name: What messages call the table.
+        of: What they call those that the columns are of.
 
     Raises:
         NacreError: Columns or categories are others.
@@ -117,21 +123,20 @@ def numbered_like(samples: Data, spec: Spec) -> Data:
         return samples
     if set(own.columns) != set(spec.columns):
         strange = ", ".join(sorted(set(own.columns) ^ set(spec.columns)))
-        raise NacreError(f"samples and data do not share the columns {strange}; give samples the data's own columns.")
+        raise NacreError(f"{name} and {of} do not share the columns {strange}; give both the same.")
     order = [own.columns.index(column) for column in spec.columns]
     none = ((),) * len(order)
     categories = tuple((own.categories or none)[i] for i in order)
     for column, names, known in zip(spec.columns, categories, spec.categories or none, strict=True):
         if bool(names) != bool(known):
             holds, kind = ("categories", "numbers") if names else ("numbers", "categories")
+            example = f", such as {no_number(names)!r}" if names else ""
             raise NacreError(
-                f"the samples' column {column!r} holds {holds} where the data have {kind}; make it {kind}."
+                f"the column {column!r} of {name} holds {holds}{example}, where that of {of} holds {kind}."
             )
         if strange := set(names) - set(known):
-            raise NacreError(
-                f"the samples' column {column!r} holds {min(strange)!r}, which the data have not; remove it."
-            )
-    renumbered = renewed(samples, lambda other: numbered_like(other, spec))
+            raise NacreError(f"the column {column!r} of {name} holds {min(strange)!r}, which that of {of} does not.")
+    renumbered = renewed(samples, lambda other: numbered_like(other, spec, name, of))
     x = samples.x[:, order].numpy()
     reference = Part(x, columns=spec.columns, categories=spec.categories)
     renumbered.x = torch.from_numpy(aligned(Part(x, columns=spec.columns, categories=categories), reference).x)
@@ -143,3 +148,13 @@ def numbered_like(samples: Data, spec: Spec) -> Data:
         scale=tuple(own.scale[i] for i in order),
     )
     return renumbered
+
+
+def no_number(names: tuple[str, ...]) -> str:
+    """The first of the texts that reads as no number, for which a column became one of categories; else the first."""
+    for name in names:
+        try:
+            float(name)
+        except ValueError:
+            return name
+    return names[0]

@@ -60,7 +60,7 @@ class Likelihood(nn.Module, ABC):
         """E[x | h], shape (n, *shape)."""
 
     def sample(self, h: Tensor) -> Tensor:
-        """Examples given h, shape (n, *shape): of images the mean, which noise in every pixel would cover, else a draw."""
+        """Draws of p(x | h), shape (n, *shape); of images the mean, which noise in every pixel would only cover."""
         return self.mean(h) if self.image else self.draw(h)
 
     @abstractmethod

@@ -67,6 +67,11 @@ class SparseAE(Model):
     paper: ClassVar[str] = "Makhzani & Frey 2013"
     density: ClassVar[str] = "none"
     defaults: ClassVar[dict[str, object]] = {"lr": 1e-3, "schedule": "cosine"}
+    only_with: ClassVar[dict[str, tuple[str, tuple[str, ...]]]] = {
+        **{name: ("sparsity", ("top-k",)) for name in ("k", "start_k", "wider", "revival", "dead_after")},
+        **{name: ("sparsity", ("kl",)) for name in ("rate", "weight")},
+        "noise": ("corruption", ()),
+    }
 
     mean: Tensor
     kept: Tensor

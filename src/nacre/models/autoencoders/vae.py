@@ -75,6 +75,15 @@ class VAE(Model):
     paper: ClassVar[str] = "Kingma & Welling 2014, Algorithm 1"
     density: ClassVar[str] = "explicit, approximate"
     defaults: ClassVar[dict[str, object]] = {"lr": 1e-3, "schedule": "cosine"}
+    only_with: ClassVar[dict[str, tuple[str, tuple[str, ...]]]] = {
+        "categories": ("distribution", ("categorical",)),
+        "rao_blackwell": ("distribution", ("categorical",)),
+        "temperature": ("distribution", ("categorical", "bernoulli")),
+        "straight_through": ("distribution", ("categorical", "bernoulli")),
+        "skew": ("regulariser", ("js",)),
+        "info": ("regulariser", ("mmd",)),
+        "mmd": ("regulariser", ("mmd",)),
+    }
 
     def __init__(
         self,

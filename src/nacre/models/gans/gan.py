@@ -85,6 +85,10 @@ class GAN(Model):
     title: ClassVar[str] = "Generative adversarial network"
     paper: ClassVar[str] = "Goodfellow et al. 2014, Algorithm 1"
     defaults: ClassVar[dict[str, object]] = {"lr": 2e-4, "betas": (0.5, 0.999)}
+    only_with: ClassVar[dict[str, tuple[str, tuple[str, ...]]]] = {
+        **{name: ("penalty", ()) for name in ("gamma", "gamma_end", "lazy")},
+        "adaptive": ("augment", ()),
+    }
 
     noise_scale: Tensor
 
