@@ -55,6 +55,18 @@ def test_the_whole_example_is_restored_from_the_code_of_a_damaged_one(sparsity):
     assert torch.equal(model.encode(x), model.encode(x))  # what is encoded is not damaged
 
 
+def test_every_unit_keeps_its_largest_values_over_the_batch():
+    torch.manual_seed(0)
+    model = SparseAE(SPEC, latent=20, sparsity="lifetime", rate=0.3)
+    x = torch.randn(10, 6)
+    rows = (x - 1) / 2
+    h = (rows @ model.encoder[0][0].weight.T + model.encoder[0][0].bias).clamp(min=0)
+    rank = h.argsort(0, descending=True).argsort(0)  # of every example in the eyes of a unit
+    expected = ((h * (rank < 3)) @ model.encoder[0][0].weight + model.decoder.biases[0] - rows).square().sum(1).mean()
+    assert torch.allclose(model.turns()[0].loss(Batch(x=x)), expected, rtol=1e-5)
+    assert torch.allclose(model.encode(x), h, atol=1e-6)
+
+
 def test_idle_steps_are_counted():
     model = SparseAE(SPEC, latent=4, k=1, start_k=1)
     for kept in ([1, 0, 0, 1], [1, 1, 0, 0], [0, 1, 0, 0]):

@@ -15,6 +15,8 @@ from nacre.nets.corruption import Corruption, Noise
 from nacre.nets.rows import Rows
 from nacre.nets.tied import Tied, layers
 
+ACTIVATIONS = {"top-k": "identity", "kl": "sigmoid", "lifetime": "relu"}
+
 
 class SparseAE(Model):
     """Minimise the squared error of the reconstruction from a code of which little is active.
@@ -23,6 +25,8 @@ class SparseAE(Model):
     that have long not been kept learn to explain what the kept ones leave: + revival |(x - x') - W'(z of the dead)|^2.
     kl: z = sigmoid(W x + b), of which every unit shall be active at the rate rho on average: + weight sum_j
     KL(rho || mean of z_j) with KL(p || q) = p log(p / q) + (1 - p) log((1 - p) / (1 - q)).
+    lifetime: z = max(0, W x + b), of which every unit keeps the share rho, its largest values over the batch, so that
+    none can die (winner-take-all); the code is z whole.
     With corruption the code is that of noise(x), and what it restores is the whole x.
 
     Algorithm: "k-Sparse Autoencoders" of Makhzani & Frey 2013, section 2.1, with the k schedule of its section 4.2.1.
@@ -30,14 +34,14 @@ class SparseAE(Model):
     Args:
         spec: The data.
         latent: Units of the code, 1 or more; usually more than the data have values.
-        sparsity: top-k or kl.
+        sparsity: top-k, kl or lifetime.
         k: Units kept at the end of training, in [1, latent].
         start_k: Units kept at its beginning, at least k; the number falls linearly over the first half of training. 0
             takes 4 k.
         wider: Factor by which more units are kept when the trained model encodes, 1 or more.
         revival: Weight of the dead units' error, 0 or more.
         dead_after: Steps without being kept for any example after which a unit is dead, 1 or more.
-        rate: rho of kl, in (0, 1).
+        rate: rho of kl and of lifetime, in (0, 1).
         weight: Weight of the kl, 0 or more.
         noise: Values set to 0, normal noise added, or values set to their extremes; only in training.
         corruption: Share of the values that are damaged, in [0, 1), or the standard deviation of the normal noise; 0
@@ -47,10 +51,11 @@ class SparseAE(Model):
         encode: (n, *shape) -> (n, latent). decode: (n, latent) -> (n, *shape).
 
     Departures:
-        The data's mean is taken off first. Adam and an average of the weights instead of gradient descent with
-        momentum. The revival is that of Gao et al. 2024 (without its normalisation of the errors). The kl takes the
-        mean over a batch instead of all data, and a linear decoder with the encoder's weights. The noise, which is off
-        by default, is that of denoising autoencoders.
+        The data's mean is taken off first. Lifetime sparsity has a tied linear decoder. Adam and an average of
+        the weights instead of gradient descent with momentum. The revival is that of Gao et al. 2024 (without
+        its normalisation of the errors). The kl takes the mean over a batch instead of all data, and a linear
+        decoder with the encoder's weights. The noise, which is off by default, is that of denoising
+        autoencoders.
 
     Example:
         >>> import nacre
@@ -59,8 +64,9 @@ class SparseAE(Model):
         tensor([10, 10])
 
     Reference:
-        Makhzani, Frey. k-Sparse autoencoders. 2013. arXiv 1312.5663. Ng. Sparse autoencoder, lecture notes. 2011. Gao
-        et al. Scaling and evaluating sparse autoencoders. 2024.
+        Makhzani, Frey. k-Sparse autoencoders. 2013. arXiv 1312.5663. Makhzani, Frey. Winner-take-all autoencoders.
+        2015. arXiv 1409.2752, section 2. Ng. Sparse autoencoder, lecture notes. 2011. Gao et al. Scaling and evaluating
+        sparse autoencoders. 2024.
     """
 
     title: ClassVar[str] = "Sparse autoencoder"
@@ -69,7 +75,8 @@ class SparseAE(Model):
     defaults: ClassVar[dict[str, object]] = {"lr": 1e-3, "schedule": "cosine"}
     only_with: ClassVar[dict[str, tuple[str, tuple[str, ...]]]] = {
         **{name: ("sparsity", ("top-k",)) for name in ("k", "start_k", "wider", "revival", "dead_after")},
-        **{name: ("sparsity", ("kl",)) for name in ("rate", "weight")},
+        "rate": ("sparsity", ("kl", "lifetime")),
+        "weight": ("sparsity", ("kl",)),
         "noise": ("corruption", ()),
     }
 
@@ -81,7 +88,7 @@ class SparseAE(Model):
         self,
         spec: Spec,
         latent: int = 1000,
-        sparsity: Literal["top-k", "kl"] = "top-k",
+        sparsity: Literal["top-k", "kl", "lifetime"] = "top-k",
         k: int = 25,
         start_k: int = 0,
         wider: float = 1.0,
@@ -105,7 +112,7 @@ class SparseAE(Model):
         self.latent, self.sparsity, self.revival, self.dead_after = latent, sparsity, revival, dead_after
         self.k, self.start_k, self.encoded_k, self.rate, self.weight = k, start_k, round(k * wider), rate, weight
         self.rows, self.corrupt = Rows(spec), Corruption(noise, corruption)
-        self.encoder = layers([spec.size, latent], "sigmoid" if sparsity == "kl" else "identity")
+        self.encoder = layers([spec.size, latent], ACTIVATIONS[sparsity])
         self.decoder = Tied(self.encoder, "identity")
         self.register_buffer("mean", torch.zeros(spec.size))
         self.register_buffer("kept", torch.zeros(latent, dtype=torch.bool), persistent=False)
@@ -118,9 +125,9 @@ class SparseAE(Model):
     def turns(self) -> list[Turn]:
         """One turn: encoder and decoder together."""
         players = (self.encoder, self.decoder)
-        if self.sparsity == "kl":
-            return [Turn(players, self.rare_units)]
-        return [Turn(players, self.few_units, after=self.count)]
+        if self.sparsity == "top-k":
+            return [Turn(players, self.few_units, after=self.count)]
+        return [Turn(players, self.rare_units if self.sparsity == "kl" else self.winners)]
 
     def few_units(self, batch: Batch) -> dict[str, Tensor]:
         """Squared error from the k largest units, and that of the dead ones on what is left, per example."""
@@ -157,6 +164,13 @@ class SparseAE(Model):
             "kl": self.weight * bernoulli_kl(self.rate, z.mean(0)).sum(),
         }
 
+    def winners(self, batch: Batch) -> Tensor:
+        """Squared error from the largest values of every unit over the batch, per example."""
+        x, seen = self.restored(batch)
+        z = self.encoder(seen)
+        least = z.topk(max(1, round(self.rate * len(z))), 0).values[-1]  # of each unit, (latent,)
+        return squared_error(self.decoder(z * (z >= least)), x).mean()
+
     def restored(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """What is to be restored and what the encoder sees of it, without the mean, each (n, size)."""
         rows = self.rows(batch.x)
@@ -169,7 +183,7 @@ class SparseAE(Model):
     def features(self, x: Tensor) -> Tensor:
         """The code, differentiable: (n, *shape) -> (n, latent)."""
         z = self.encoder(self.centred(x))
-        if self.sparsity == "kl":
+        if self.sparsity != "top-k":
             return z
         best = z.topk(self.encoded_k, 1)
         return torch.zeros_like(z).scatter(1, best.indices, best.values)
