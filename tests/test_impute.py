@@ -138,16 +138,18 @@ def test_what_is_missing_of_a_whole_table_is_filled_in_and_the_rest_stays_in_its
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=60).round(3), "b": rng.choice(["x", "y"], 60), "label": [0, 1] * 30})
     frame.loc[::7, "a"], frame.loc[3::9, "b"] = np.nan, None
+    frame.insert(0, "id", [f"{10**9 + i}" for i in range(60)])
     frame.to_csv(tmp_path / "t.csv", index=False)
     run, source, full = str(tmp_path / "run"), str(tmp_path / "t.csv"), tmp_path / "full.csv"
-    nacre.train("tabular-vae", source, steps=5, batch_size=10, hidden=(8,), out=run, progress=False)
+    data = nacre.load_data(source, drop=("id",))
+    nacre.train("tabular-vae", data, steps=5, batch_size=10, hidden=(8,), out=run, progress=False)
     capsys.readouterr()
     assert main(["inpaint", run, source, "--out", str(full)]) == 0
     assert "filled in 16 missing values of 60 rows: 9 of a, 7 of b" in capsys.readouterr().out
-    filled = pd.read_csv(full)
-    assert not filled.isna().to_numpy().any() and (filled["label"] == frame["label"]).all()
-    assert np.allclose(filled["a"][frame["a"].notna()], frame["a"].dropna(), atol=1e-6)
-    assert (filled["b"][frame["b"].notna()] == frame["b"].dropna()).all()
+    filled, before = (pd.read_csv(path, dtype=str) for path in (full, source))
+    assert not filled.isna().to_numpy().any() and list(filled) == list(before)
+    assert before.where(before.notna(), filled).equals(filled)  # what was known is as it was written, the id too
+    assert set(filled["b"]) == {"x", "y"} and np.isfinite(filled["a"].astype(float)).all()
     assert main(["reconstruct", run, source, "--out", str(tmp_path / "back.csv")]) == 0
     assert (pd.read_csv(tmp_path / "back.csv")["label"] == frame["label"]).all()
     assert main(["inpaint", run, source, "-n", "5", "--out", str(tmp_path / "few.csv")]) == 0
@@ -156,6 +158,12 @@ def test_what_is_missing_of_a_whole_table_is_filled_in_and_the_rest_stays_in_its
     capsys.readouterr()
     assert main(["inpaint", run, str(tmp_path / "known.csv")]) == 2
     assert "nothing is missing of these rows" in capsys.readouterr().err
+    assert main(["inpaint", run, source]) == 2
+    assert "--out complete.csv" in capsys.readouterr().err
+    assert main(["inpaint", run, source, "--columns", "a", "--grid", str(tmp_path / "g.png")]) == 2
+    assert main(["reconstruct", run, source, "--grid", str(tmp_path / "pairs.png")]) == 0
+    with Image.open(tmp_path / "pairs.png") as picture:
+        assert picture.width > 400
 
 
 def test_strange_photos_are_named(tmp_path, capsys):

@@ -1,11 +1,13 @@
 """The calls that do everything at once: `nacre.train` and `nacre.load`."""
 
+import inspect
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from nacre.data.dataset import Data
 from nacre.data.sources import load_data
 from nacre.engine.run import RunFolder
 from nacre.engine.training import Training
@@ -34,11 +36,24 @@ def train(model: str, data: Any, *, out: str | Path | None = None, resume: bool 
     for name in training:
         if name not in every:
             raise unknown("option", name, [*known, *every])
-    if not resume:
-        refuse_idle(find(model), hparams)
     source = load_data(data)
+    if not resume:
+        refuse_useless(find(model), source, hparams)
     torch.manual_seed(Training.resolve(find(model).defaults, training).seed)
     return create(model, source.spec, **hparams).fit(source, out=out, resume=resume, **training)
+
+
+def refuse_useless(model: type[Model], data: Data, hparams: dict[str, Any]) -> None:
+    """Refuse to begin a training of which a part would do nothing.
+
+    Raises:
+        NacreError: There is one example only, the model takes no attributes, or a keyword has no effect.
+    """
+    refuse_idle(model, hparams)
+    if len(data) < 2:
+        raise NacreError(f"{data.name or 'the data'} has {len(data)} training example, which is too few to learn from.")
+    if data.spec.attributes and "attributes" not in inspect.signature(model.sample).parameters:
+        raise NacreError(f"{model.registered_name()} is told no attributes; leave them out, or train a cvae.")
 
 
 def load(path: str | Path) -> Model:

@@ -6,6 +6,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -39,10 +40,11 @@ def inference(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
     ) -> Tensor:
         with self.evaluating(), seeded(seed), torch.no_grad():
             if isinstance(what, str | Path):
-                raise NacreError(f"{what!r} is no array; give its values: nacre.load_data({str(what)!r}).examples().x.")
+                raise NacreError(f"{str(what)!r} is a name; give an array: nacre.load_data(NAME).examples().x is one.")
             if isinstance(what, float):
                 raise NacreError(f"n is {what}; give a whole number.")
-            if isinstance(what, int):
+            if isinstance(what, Integral):
+                what = int(what)
                 at_least(0, n=what)
             items = what if isinstance(what, int) else self.place(what, method.__name__)
             n = items if isinstance(items, int) else len(items)
@@ -260,8 +262,7 @@ class Model(nn.Module):
             wanted = ", ".join(str(side) for side in ("n", *self.spec.shape))
             has, fix = tuple(tensor.shape), ""
             if self.spec.kind == "image":
-                channels, height, width = self.spec.shape
-                fix = f"; load_data(..., size=({height}, {width}), channels={channels}) brings images to that"
+                fix = f"; load_data(..., size={self.spec.shape[1:]}) brings images to that size, and color to channels"
             raise NacreError(f"the examples have shape {has}; this model takes ({wanted}){fix}.")
         self._check_values(tensor)
         known = tensor[~tensor.isnan()] if self.mixed else tensor

@@ -105,17 +105,50 @@ def histograms(x: Tensor, spec: Spec, among: Tensor | None = None) -> Any:
         if names:
             counts, of_all = (np.bincount(part.astype(int), minlength=len(names)) for part in (values, reference))
             most = of_all.argsort(kind="stable")[-MOST_BARS:]
-            axes.barh([names[i][:18] for i in most], counts[most])
+            axes.barh(range(len(most)), counts[most])
+            axes.set_yticks(range(len(most)), [plain(names[i])[:18] for i in most])
         elif len(reference):
             axes.hist(values, bins=BINS, range=(reference.min(), reference.max()))
-        axes.set_title(spec.columns[j] if spec.columns else f"column {j}", fontsize=9)
+        axes.set_title(plain(spec.columns[j]) if spec.columns else f"column {j}", fontsize=9)
         axes.tick_params(labelsize=7)
         axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 5))
     return figure
 
 
+def save_pairs(x: Tensor, y: Tensor, path: str | Path, spec: Spec, columns: int) -> None:
+    """Write a picture of pairs: images side by side, of vectors the one's values against the other's, by column.
+
+    Args:
+        x: The first of each pair, across in plots: shape (n, *spec.shape).
+        y: The second, likewise, upwards.
+        path: A PNG file; its folder is made.
+        spec: What they are.
+        columns: Images per row, an even number.
+    """
+    if spec.kind != "vector":
+        save_grid(torch.stack([x, y], 1).flatten(0, 1), path, spec, columns)
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    first, second = (part.detach().cpu().flatten(1).numpy() for part in (x, y))
+    shown = min(spec.size, MOST_PLOTS)
+    side = math.ceil(math.sqrt(shown))
+    figure, cells = new_figure(2.2 * max(2, side), 2.2 * max(2, math.ceil(shown / side)), shown)
+    for j, axes in enumerate(cells):
+        known = ~np.isnan(first[:, j]) & ~np.isnan(second[:, j])
+        across, up = first[known, j], second[known, j]
+        if spec.categories and spec.categories[j]:
+            places, counts = np.unique(np.stack([across, up]), axis=1, return_counts=True)
+            axes.scatter(*places, s=120 * counts / counts.max(), alpha=0.7)
+        else:
+            axes.scatter(across, up, s=6, alpha=0.6)
+            axes.axline((0, 0), slope=1, color="grey", linewidth=0.6)
+        axes.set_title(plain(spec.columns[j]) if spec.columns else f"column {j}", fontsize=9)
+        axes.tick_params(labelsize=7)
+    rendered(figure).save(path)
+
+
 def walks_picture(walks: Tensor, spec: Spec, titles: Sequence[str] = ()) -> Any:
-    """Walks of vectors as a PIL image: a map of steps and columns for each.
+    """Walks of vectors as a PIL image: a map of steps and (the first 36) columns for each.
 
     A number's colour is its distance from the data's mean in standard deviations, that of a category its number's.
 
@@ -125,12 +158,12 @@ def walks_picture(walks: Tensor, spec: Spec, titles: Sequence[str] = ()) -> Any:
         titles: Of the walks; by default they are counted.
     """
     maps = _in_deviations(walks, spec).transpose(1, 2)
-    names = list(spec.columns[:MOST_PLOTS]) or [str(j) for j in range(maps.shape[1])]
+    names = [plain(name) for name in spec.columns[:MOST_PLOTS]] or [str(j) for j in range(maps.shape[1])]
     return _maps(maps, titles or [f"walk {i}" for i in range(len(maps))], names, min(3, len(maps)))
 
 
 def plane_picture(plane: Tensor, spec: Spec) -> Any:
-    """A plane of vectors as a PIL image: a map for each column, whose colours are those of `walks_picture`.
+    """A plane of vectors as a PIL image: a map for each of the first 36 columns, in the colours of `walks_picture`.
 
     Args:
         plane: Shape (height, width, d).
@@ -155,9 +188,14 @@ def _maps(maps: Tensor, titles: Sequence[str], names: list[str], across: int) ->
         drawn = axes.imshow(values, aspect="auto", cmap="RdBu_r", vmin=-2, vmax=2, interpolation="nearest")
         axes.set_yticks(range(len(names)), names if number % across == 0 else [""] * len(names), fontsize=7)
         axes.set_xticks([])
-        axes.set_title(title, fontsize=8)
+        axes.set_title(plain(title), fontsize=8)
     figure.colorbar(drawn, ax=cells, shrink=0.6).set_label("standard deviations from the mean", fontsize=7)
     return rendered(figure)
+
+
+def plain(text: str) -> str:
+    """A text that matplotlib does not read as mathematics."""
+    return text.replace("$", r"\$")
 
 
 def page(lines: list[str], columns: int) -> Any:

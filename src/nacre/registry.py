@@ -70,14 +70,15 @@ def refuse_idle(model: "type[Model]", hparams: dict[str, Any]) -> None:
         NacreError: The first of them, with what it needs.
     """
     defaults = {name: parameter.default for name, parameter in hyperparameters(model).items()}
-    chosen = {**defaults, **hparams}
+    chosen = {**defaults, **{name: tuple(v) if isinstance(v, list) else v for name, v in hparams.items()}}
     for name, (switch, values) in model.only_with.items():
         if name not in defaults or switch not in defaults or chosen[name] == defaults[name]:
             continue
         if chosen[switch] in values or (not values and chosen[switch]):
             continue
-        need = f"{switch} {' or '.join(values)}" if values else f"a {switch}"
-        raise NacreError(f"{name} has no effect without {need}; add it, or leave {name} out.")
+        flag, needs = (f"--{keyword.replace('_', '-')}" for keyword in (name, switch))
+        needs = f"{needs} {' or '.join(values)}" if values else needs
+        raise NacreError(f"{flag} has no effect without {needs}; add that, or leave {flag} out.")
 
 
 def create(name: str, spec: "Spec", **hparams: Any) -> "Model":

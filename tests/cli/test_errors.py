@@ -217,10 +217,13 @@ def test_a_run_on_resized_images_resumes_and_reconstructs_at_that_size(capsys, t
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["vae", "digits", "--mmd", "30"], "mmd has no effect without regulariser mmd; add it, or leave mmd out."),
-        (["vae", "digits", "--straight-through"], "without distribution categorical or bernoulli"),
-        (["sparse-ae", "digits", "--rate", "0.1"], "without sparsity kl"),
-        (["gan", "ring", "--gamma", "3"], "without a penalty"),
+        (
+            ["vae", "digits", "--mmd", "30"],
+            "--mmd has no effect without --regulariser mmd; add that, or leave",
+        ),
+        (["vae", "digits", "--straight-through"], "without --distribution categorical or bernoulli"),
+        (["sparse-ae", "digits", "--rate", "0.1"], "without --sparsity kl or lifetime"),
+        (["gan", "ring", "--gamma", "3"], "without --penalty"),
         (["vae", "digits", "--attributes", "ink"], "vae is told no attributes"),
     ],
 )
@@ -231,10 +234,13 @@ def test_what_has_no_effect_is_refused(flags, message, capsys):
 
 def test_presets_and_what_has_an_effect_are_taken(capsys):
     assert main(["train", "wgan-gp", "ring", "--gamma", "3", "--dry-run"]) == 0
+    assert main(["train", "gan", "digits", "--adaptive", "--dry-run"]) == 0
     assert main(["train", "vae", "digits", "--regulariser", "js", "--skew", "0.2", "--dry-run"]) == 0
 
 
 def test_one_example_is_nothing_to_learn_from(tmp_path, capsys):
     np.save(tmp_path / "x.npy", np.zeros((1, 4)))
+    with pytest.raises(nacre.NacreError, match="too few"):
+        nacre.train("vae", np.zeros((1, 4)))
     assert main(["train", "vae", str(tmp_path / "x.npy")]) == 2
-    assert "nothing to learn" in capsys.readouterr().err
+    assert "too few to learn from" in capsys.readouterr().err

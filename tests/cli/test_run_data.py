@@ -169,3 +169,22 @@ def test_photos_of_other_channels_are_brought_to_those_of_the_model(of_photos, m
     Image.fromarray(pixels).save(tmp_path / "one.png")
     assert main(["score", of_photos, str(tmp_path / "one.png")]) == 0
     assert "one.png" in capsys.readouterr().out
+
+
+def test_a_file_with_a_column_that_the_run_dropped_for_its_texts_is_taken(tmp_path, capsys):
+    frame = pd.DataFrame({"who is it": [f"p{i}" for i in range(1_200)], "full age": np.arange(1_200.0) % 50})
+    frame["height"] = np.random.default_rng(0).normal(size=1_200)
+    source, run = str(tmp_path / "t.csv"), str(tmp_path / "run")
+    frame.to_csv(source, index=False)
+    assert main(["train", "vae", source, "--drop", "who is it", *FLAGS, "--out", run]) == 0
+    assert main(["score", run, source, "-n", "2"]) == 0
+    assert main(["score", run, "-n", "2"]) == 0
+    assert main(["train", "--resume", run, "--steps", "5"]) == 0, capsys.readouterr().err
+
+
+def test_a_run_of_grey_photos_is_resumed_and_judged_in_grey(tmp_path):
+    folder, run = tmp_path / "colour", str(tmp_path / "run")
+    photos(folder, 30, (8, 8, 3))
+    assert main(["train", "vae", str(folder), "--color", "grey", *FLAGS, "--out", run]) == 0
+    assert nacre.load(run).spec.shape == (1, 8, 8)
+    assert main(["reconstruct", run]) == 0 and main(["train", "--resume", run, "--steps", "5"]) == 0

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import datasets
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from nacre.data.parts import Part, binarized, with_color
 from nacre.data.sources import load_data
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
@@ -321,26 +323,35 @@ def test_a_single_image_and_a_stray_one(tmp_path):
     assert classes.subset(torch.tensor([3])).files == classes.files[3:4]
     Image.fromarray(COLOUR[6]).save(tmp_path / "stray.png")
     mixed = load_data(tmp_path, split="all")
-    assert mixed.y is None and "the image stray.png lies beside the folders a, b" in mixed.notes[0]
+    assert mixed.y is None and "the image stray.png lies beside the folders a, b, so that" in mixed.notes[0]
 
 
 @pytest.mark.parametrize("before", ["L", "RGB", "RGBA"])
-@pytest.mark.parametrize(("after", "channels"), [("L", 1), ("RGB", 3), ("RGBA", 4)])
-def test_channels_of_arrays_and_of_files_are_converted_alike(tmp_path, before, after, channels):
+@pytest.mark.parametrize(("after", "color", "channels"), [("L", "grey", 1), ("RGB", "rgb", 3), ("RGBA", "rgba", 4)])
+def test_colors_of_arrays_and_of_files_are_converted_alike(tmp_path, before, after, color, channels):
     pictures = [Image.fromarray(image).convert(before) for image in COLOUR[:4]]
     save(tmp_path / "folder", COLOUR[:4], before)
     wanted = np.stack([np.asarray(p.convert(after)).reshape(6, 5, -1).transpose(2, 0, 1) for p in pictures])
     arrays = np.stack([np.asarray(p).reshape(6, 5, -1) for p in pictures])
     for source in (tmp_path / "folder", arrays):
-        data = load_data(source, split="all", channels=channels)
+        data = load_data(source, split="all", color=color)
         assert data.spec.shape == (channels, 6, 5) and np.abs(data.x.numpy().astype(int) - wanted).max() <= 1
-    assert load_data(arrays, channels=channels).channels == channels
+    assert load_data(arrays, color=color).color == color
 
 
-def test_channels_of_what_has_none_are_refused():
-    refuses("which alone have channels", "ring", channels=3)
-    refuses("choose 1 for grey", COLOUR, channels=2)
-    refuses("images with 2 channels", COLOUR[..., :2], channels=3)
+def test_colors_of_what_has_none_are_refused():
+    refuses("images alone have a color", "ring", color="rgb")
+    refuses("grey", COLOUR, color="gray")
+    refuses("images with 2 channels", COLOUR[..., :2], color="rgb")
+    refuses("stacked-mnist has a size alone", "stacked-mnist", color="grey")
+
+
+def test_what_is_binarized_once_has_the_same_bits_in_every_channel():
+    grey = Part(np.full((3, 1, 4, 4), 128, np.uint8), unit=1 / 255, binarize="once")
+    with pytest.raises(NacreError, match="binarized batch by batch"):
+        with_color(replace(grey, binarize="afresh"), "rgb")
+    bits = with_color(binarized(grey), "rgb").x
+    assert bits.shape == (3, 3, 4, 4) and (bits[:, 0] == bits[:, 1]).all() and 0 < bits.mean() < 1
 
 
 def test_columns_are_dropped_and_those_that_name_rows_are_told_of(tmp_path):
@@ -355,15 +366,38 @@ def test_columns_are_dropped_and_those_that_name_rows_are_told_of(tmp_path):
     assert load_data(tmp_path / "t.csv", columns=("categories",), drop=("who",)).spec.columns == ("b",)
     refuses("no column 'c'", tmp_path / "t.csv", drop=("c",))
     refuses("no column is left", tmp_path / "t.csv", drop=("id", "who", "a", "b"))
-    few = load_data(frame[:10])
-    assert not few.notes  # even a number may have no value twice there
+    assert load_data(tmp_path / "t.csv", columns=("b", "a")).columns == ("b", "a")
+    refuses("give a list of names", tmp_path / "t.csv", drop="id")
+    assert not load_data(frame[:10]).notes  # even a number may have no value twice there
+    assert not load_data(frame[["id"]]).notes  # nothing would be left
+    frame.assign(label=frame["b"]).to_csv(tmp_path / "l.csv", index=False)
+    assert load_data(tmp_path / "l.csv", drop=("label", "who")).y is None
+    assert load_data(tmp_path / "l.csv", drop=("label", "who")).spec.columns == ("id", "a", "b")
+
+
+def test_columns_of_no_use_may_be_dropped(tmp_path):
+    n = 1_200
+    frame = pd.DataFrame({"first name": [f"p{i}" for i in range(n)], "a": RNG.normal(size=n), "none": [None] * n})
+    frame["when"] = pd.date_range("2020-01-01", periods=n).repeat(4)[:n]
+    path = tmp_path / "t.parquet"
+    frame.to_parquet(path)
+    refuses("1,200 different texts", path)
+    refuses("leave it out (--drop 'first name')", path)
+    refuses("has no values", path, drop=("first name",))
+    data = load_data(path, split="all", drop=("first name", "none"))
+    assert data.spec.columns == ("a", "when") and len(data.spec.categories[1]) == 300
+    assert load_data(path, columns=("a",)).spec.columns == ("a",)
+    refuses("1,200 different texts", path, label="first name")
+    refuses("several columns 'a'", frame[["a", "a"]])
+    lists = pd.DataFrame({"a": RNG.normal(size=30), "tags": [[1, 2]] * 30})
+    assert load_data(lists).spec.columns == ("a", "tags")
 
 
 def test_a_row_of_too_few_fields_is_no_row_with_missing_values(tmp_path):
     (tmp_path / "short.csv").write_text('a,b,c\n1,"2\n3",4\n5,6\n7,8,9\n')
     refuses("line 4 of", tmp_path / "short.csv")
-    refuses("has 2 fields where 3 are named", tmp_path / "short.csv")
-    (tmp_path / "gap.csv").write_text("a,b,c\n1,2,\n\n4,5,6\n")
+    refuses("fewer fields than the 3 of the first", tmp_path / "short.csv")
+    (tmp_path / "gap.csv").write_text("a,b,c\n1,2,\n  \n4,5,6\n")
     assert load_data(tmp_path / "gap.csv", split="all").spec.missing == ("c",)
     (tmp_path / "plain.csv").write_text("1,2,3\n4,5\n")
     refuses("line 2 of", tmp_path / "plain.csv")

@@ -205,5 +205,5 @@ def test_a_limit_keeps_few_training_examples_and_all_others():
     held = few.sibling("test")
     assert len(held) == len(whole.sibling("test"))
     assert len(held.sibling("train")) == 20
-    with pytest.raises(NacreError, match="between 1 and the"):
+    with pytest.raises(NacreError, match="between 2 and the"):
         load_data("digits", limit=10**6)

@@ -15,6 +15,7 @@ def run(
     label: str = "",
     columns: tuple[str, ...] = (),
     drop: tuple[str, ...] = (),
+    color: str = "",
     attributes: tuple[str, ...] = (),
     sheet: Path | None = None,
     json: bool = False,
@@ -27,8 +28,9 @@ def run(
         label: The column of a table that holds the labels, where it has no telling name.
         columns: Keep only these columns of a table; `categories` keeps all columns of categories.
         drop: Leave these columns of a table out.
+        color: Make images grey, rgb or rgba.
         attributes: Measure these of every image: ink slant thickness.
-        sheet: Write a contact sheet here, a PNG: images, or a histogram of every column.
+        sheet: Write a contact sheet here, a PNG: images, or histograms of up to 36 columns.
         json: Print JSON.
     """
     from json import dumps
@@ -37,7 +39,7 @@ def run(
     from nacre.data.inspect import contact_sheet, inspect
     from nacre.data.sources import load_data
 
-    source = load_data(data, size=size, label=label, columns=columns, drop=drop, attributes=attributes)
+    source = load_data(data, size=size, label=label, columns=columns, drop=drop, color=color, attributes=attributes)
     found = inspect(source)
     if sheet is not None:
         contact_sheet(source, writable_picture(sheet))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from nacre.cli.output import print_columns, rounded, unused, write, write_examples
+from nacre.cli.output import print_columns, rounded, unused, write, write_completed, write_examples
 from nacre.errors import NacreError, at_least
 
 if TYPE_CHECKING:
@@ -38,11 +38,12 @@ def run(
         mask: What is hidden of images: top, bottom, left, right, center, or random:0.5.
         columns: What is hidden of tables: the columns' names, instead of --mask.
         n: How many examples, drawn at random; by default 16, but with DATA and --out all in their order.
-        draws: How many times each is filled in.
+        draws: How many times each image of the picture is filled in.
         steps: Steps of the chain that draws the values.
         seed: Seed of the choice and of the draws.
-        grid: Write a picture here; the default is inpainted.png in the run folder.
-        out: Write the first draw of every example here, as `nacre sample` does, with the labels where there are some.
+        grid: Write a picture of images here; the default is inpainted.png in the run folder.
+        out: Write the first draw of every example here, as `nacre sample` does, with the labels where there are some. A
+            whole CSV file goes to a .csv with all that is in it, where only what was filled in changes.
     """
     import torch
 
@@ -55,19 +56,26 @@ def run(
     model = load(run)
     spec = model.spec
     source = some(run, data, n, FEW, seed, out)
-    x = source.examples().x.cpu()
+    x = source.examples(seed=seed).x.cpu()
     names = spec.columns or tuple(f"x{i}" for i in range(spec.size))
     is_image = spec.kind == "image"
     if is_image and columns:
         raise NacreError("images have no columns; say what is hidden of them by --mask.")
     gone = region(mask, spec.shape, seed) if is_image else hidden(columns, names)
-    if not is_image and not columns and not x.isnan().any():
-        raise NacreError(f"nothing is missing of these rows; say which --columns to hide: {', '.join(names)}.")
+    if not is_image and grid is not None:
+        raise NacreError("a picture is drawn of images alone; leave --grid out.")
+    if not is_image and not columns:
+        if not x.isnan().any():
+            raise NacreError(f"nothing is missing of these rows; say which --columns to hide: {', '.join(names)}.")
+        if out is None:
+            raise NacreError("say where to write the rows that are filled in, such as --out complete.csv.")
     drawn = is_image and (out is None or grid is not None)
     filled = [impute(model, x, gone, steps=steps, seed=seed + i) for i in range(draws if drawn else 1)]
     known = x.isfinite() & ~gone
     filled = [torch.where(known, x, rounded(found.cpu(), spec)) for found in filled]
-    if out is not None:
+    if out is not None and n is None and data.endswith((".csv", ".tsv")) and out.suffix == ".csv":
+        write_completed(Path(data), filled[0], ~known, spec, out)
+    elif out is not None:
         write_examples(filled[0], source, spec, out)
     if drawn:
         before = torch.where(gone, torch.full_like(x, 0.5), x)

@@ -68,7 +68,7 @@ def own_data(run: str, source: str = "") -> "Data":
         attributes=recorded.get("attributes", ()),
         label=recorded.get("label", ""),
         columns=recorded.get("columns", ()),
-        channels=recorded.get("channels", 0),
+        color=recorded.get("color", ""),
         limit=recorded.get("limit", 0),
         soften=recorded.get("soften", 0.0),
     )
@@ -100,30 +100,28 @@ def named(run: str, source: str, *, measured: bool = True, whole: bool = False) 
         NacreError: A column is missing, or the model does not know a category.
     """
     from nacre.data.attributes import MEASURES
-    from nacre.data.pixels import MODES
-    from nacre.data.sources import load_data
+    from nacre.data.pixels import CHANNELS, COLORS
+    from nacre.data.sources import columns_of, load_data
     from nacre.metrics.given import numbered_like
 
     spec, recorded = facts(run)
     options: dict[str, Any] = {}
     if spec.kind == "image":
         names = [name for name in recorded.get("attributes", ()) if name in MEASURES]
-        channels = spec.shape[0] if spec.shape[0] in MODES else 0
-        options = {"size": spec.shape[1:], "channels": channels, "attributes": tuple(names) if measured else ()}
-    data, again = load_data(source, **options), {}
-    if whole and data.cut and not source.endswith((":train", ":test")):
-        again["split"] = "all"
-    there, label = data.spec.columns, recorded.get("label", "")
-    is_table = bool(there and spec.columns)
-    if is_table:
+        color = next((color for color, mode in COLORS.items() if CHANNELS[mode] == spec.shape[0]), "")
+        options = {"size": spec.shape[1:], "color": color, "attributes": tuple(names) if measured else ()}
+    there, label = columns_of(source) if spec.columns else (), recorded.get("label", "")
+    if there:
         if missing := [column for column in spec.columns if column not in there]:
             raise NacreError(f"{source} has no column {', '.join(missing)}; give all that {run} was trained on.")
         if label in there:
-            again["label"] = label
+            options["label"] = label
         if len(spec.columns) < len(set(there) - {label}):
-            again["columns"] = spec.columns
-    data = load_data(source, **options, **again) if again else data
-    return numbered_like(data, spec, source, run) if is_table else data
+            options["columns"] = spec.columns
+    data = load_data(source, **options)
+    if whole and data.cut and not source.endswith((":train", ":test")):
+        data = load_data(source, split="all", **options)
+    return numbered_like(data, spec, source, run) if there else data
 
 
 def facts(run: str) -> tuple["Spec", dict[str, Any]]:

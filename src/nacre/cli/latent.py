@@ -72,9 +72,9 @@ def show(
     if grid is not None or animation is None:
         place = grid or default
         if model.spec.kind == "vector" and model.spec.size > 2:
-            place.parent.mkdir(parents=True, exist_ok=True)
+            writable_picture(place).parent.mkdir(parents=True, exist_ok=True)
             picture = plane_picture(walks, model.spec) if plane else walks_picture(walks, model.spec, titles)
-            picture.save(writable_picture(place))
+            picture.save(place)
             print(place)
         else:
             write(walks.flatten(0, 1), model.spec, None, place, columns=walks.shape[1])

@@ -78,6 +78,21 @@ def write(
         raise NacreError(f"cannot write {error.filename or out}: {error.strerror}; choose another place.") from error
 
 
+def write_pairs(x: Tensor, y: Tensor, spec: Spec, place: Path, columns: int) -> None:
+    """Write a picture of pairs as `save_pairs` draws them, and say where.
+
+    Raises:
+        NacreError: It is no PNG, or the place cannot be written.
+    """
+    from nacre.pictures import save_pairs
+
+    try:
+        save_pairs(x.cpu(), y.cpu(), writable_picture(place), spec, columns)
+    except OSError as error:
+        raise NacreError(f"cannot write {error.filename or place}: {error.strerror}; choose another place.") from error
+    print(place)
+
+
 def write_examples(x: Tensor, data: Data, spec: Spec, out: Path) -> None:
     """Write what was made of the examples of data, beside their labels where the format has a place for them.
 
@@ -181,6 +196,32 @@ def table(
     for name, column in (beside or {}).items():
         frame[name] = list(column)
     frame.to_csv(out, index=False) if out.suffix == ".csv" else frame.to_parquet(out)
+
+
+def write_completed(source: Path, x: Tensor, changed: Tensor, spec: Spec, out: Path) -> None:
+    """Write a CSV file with some of its values filled in, and everything else as it was written there.
+
+    Args:
+        source: The file, a row for each example.
+        x: The rows that the values are taken from, shape (n, d).
+        changed: True where a value is to be filled in, (n, d).
+        spec: What they are.
+        out: The new file.
+    """
+    from nacre.data.tables import text_frame
+
+    frame, options = text_frame(source)
+    for j, name in enumerate(spec.columns):
+        rows = changed[:, j].nonzero().flatten().tolist()
+        names, whole = spec.categories[j] if spec.categories else (), name in spec.whole
+        values = [float(x[row, j]) for row in rows]
+        frame.loc[rows, name] = [names[int(v)] if names else str(round(v)) if whole else f"{v:.7g}" for v in values]
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        frame.to_csv(out, index=False, **options)
+    except OSError as error:
+        raise NacreError(f"cannot write {error.filename or out}: {error.strerror}; choose another place.") from error
+    print(out)
 
 
 def print_columns(spec: Spec, true: Tensor, found: Tensor, columns: Iterable[int]) -> None:

@@ -37,12 +37,10 @@ def run(
         grid: Write a picture here; the default is projections.png in the run folder.
         out: Write the codes here: .npy, .npz, .csv or .parquet.
     """
-    import torch
-
     from nacre.api import load
     from nacre.cli.input import held_out
     from nacre.cli.latent import training
-    from nacre.cli.output import unused, write
+    from nacre.cli.output import unused, write, write_pairs
     from nacre.latent.attributes import judge_of
     from nacre.latent.project import project
 
@@ -55,7 +53,8 @@ def run(
     found = project(model, x, steps=steps, restarts=restarts, prior=prior, features=judge, seed=seed, progress=progress)
     if out is not None:
         write(found.codes, None, out)
-    pairs = torch.stack([x.to(model.device), found.reconstructions], 1).flatten(0, 1)
-    write(pairs, model.spec, None, grid or (None if out else Path(run) / "projections.png"), columns=min(8, len(pairs)))
+    if grid is not None or out is None:
+        place = grid or Path(run) / "projections.png"
+        write_pairs(x, found.reconstructions, model.spec, place, min(8, 2 * len(x)))
     low, high = float(found.errors.min()), float(found.errors.max())
     print(f"squared error per value {float(found.errors.mean()):.4g} (from {low:.4g} to {high:.4g})")

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import tyro
 
-from nacre.cli.output import print_columns, rounded, unused, write, write_examples
+from nacre.cli.output import print_columns, rounded, unused, write_examples, write_pairs
+
+FEW = 32
 
 
 def run(
@@ -17,7 +19,7 @@ def run(
     grid: Path | None = None,
     out: Path | None = None,
 ) -> None:
-    """Send examples through a model and back; the picture shows each pair side by side, of tables it says how near.
+    """Send examples through a model and back; the picture shows each pair, of tables it says how near they are.
 
     Args:
         run: The run folder.
@@ -27,15 +29,13 @@ def run(
         grid: Write a picture here; the default is reconstructions.png in the run folder.
         out: Write the reconstructions here, as `nacre sample` does, with the labels where there are some.
     """
-    import torch
-
     from nacre.api import load
     from nacre.cli.input import some
 
     unused(out)
     model = load(run)
-    source = some(run, data, n, 32, seed, out)
-    x = source.examples().x
+    source = some(run, data, n, FEW, seed, out)
+    x = source.examples(seed=seed).x
     y = rounded(model.reconstruct(x, seed=seed), model.spec)
     if out is not None:
         write_examples(y, source, model.spec, out)
@@ -43,6 +43,5 @@ def run(
         if out is None:
             print_columns(model.spec, x, y.cpu(), range(len(model.spec.columns)))
         return
-    pairs = torch.stack([x, y.cpu()], 1).flatten(0, 1)
-    place = grid or (None if out else Path(run) / "reconstructions.png")
-    write(pairs, model.spec, None, place, columns=8)
+    if grid is not None or out is None:
+        write_pairs(x[: n or FEW], y[: n or FEW], model.spec, grid or Path(run) / "reconstructions.png", 8)

@@ -106,9 +106,10 @@ def strange(model: Any, attributes: dict[str, float]) -> list[str]:
     for name, value in attributes.items():
         if name in model.spec.attributes:
             seen = model.conditions.attributes[:, model.spec.attributes.index(name)]
-            low, high = float(seen[seen.isfinite()].min()), float(seen[seen.isfinite()].max())
-            if not low <= value <= high:
-                notes.append(f"{name}={value:g} lies outside of {low:.3g} to {high:.3g}, which training examples have.")
+            seen = seen[seen.isfinite()]
+            if len(seen) and not seen.min() <= value <= seen.max():
+                span = f"{float(seen.min()):.3g} to {float(seen.max()):.3g}"
+                notes.append(f"{name}={value:g} lies outside of {span}, which 10,000 of the training examples have.")
     return notes
 
 

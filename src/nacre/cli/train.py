@@ -74,6 +74,7 @@ def runner(model: "type[Model]") -> Callable[..., None]:
         inspect.Parameter("label", keyword, default="", annotation=str),
         inspect.Parameter("columns", keyword, default=(), annotation=tuple[str, ...]),
         inspect.Parameter("drop", keyword, default=(), annotation=tuple[str, ...]),
+        inspect.Parameter("color", keyword, default="", annotation=str),
         inspect.Parameter("limit", keyword, default=0, annotation=int),
         inspect.Parameter("soften", keyword, default=0.0, annotation=float),
     ]
@@ -90,6 +91,7 @@ def runner(model: "type[Model]") -> Callable[..., None]:
         label: str,
         columns: tuple[str, ...],
         drop: tuple[str, ...],
+        color: str,
         limit: int,
         soften: float,
         **flags: Any,
@@ -99,7 +101,8 @@ def runner(model: "type[Model]") -> Callable[..., None]:
         training = Training(**{name: value for name, value in flags.items() if name not in names})
         source = functools.partial(
             load_data, data,
-            size=size, attributes=attributes, label=label, limit=limit, columns=columns, drop=drop, soften=soften,
+            size=size, attributes=attributes, label=label, limit=limit, columns=columns, drop=drop, color=color,
+            soften=soften,
         )  # fmt: skip
         train(model, source, chosen, training, out, resume, dry_run)
 
@@ -124,6 +127,7 @@ def docstring(model: "type[Model]") -> str:
         "size": "Resize images to this many pixels.",
         "columns": "Keep only these columns of a table; `categories` keeps all columns of categories.",
         "drop": "Leave these columns of a table out.",
+        "color": "Make images grey, rgb or rgba.",
         "label": "The column of a table that holds the labels, where it has no telling name.",
         "limit": "Keep only so many training examples, drawn by seed 0.",
         "soften": "How far batches of binary images are drawn anew, given each pixel's neighbours, in [0, 1].",
@@ -152,22 +156,18 @@ def train(
     """Train as asked, in one process or in each that `torchrun` started."""
     import torch
 
+    from nacre.api import refuse_useless
     from nacre.engine import distributed
     from nacre.engine.loop import Trainer
-    from nacre.registry import refuse_idle
 
     name = model.registered_name()
     distributed.start()
     try:
         if resume and out is None:
             raise NacreError("--resume needs the run folder: --out RUN.")
-        if not resume:
-            refuse_idle(model, hparams)
         data = source()
-        if len(data) < 2:
-            raise NacreError(f"{data.name} has {len(data)} training example, from which there is nothing to learn.")
-        if data.spec.attributes and "attributes" not in inspect.signature(model.sample).parameters:
-            raise NacreError(f"{name} is told no attributes; leave --attributes out, or train a cvae.")
+        if not resume:
+            refuse_useless(model, data, hparams)
         if distributed.rank() == 0:
             print(*(f"note: {note}" for note in data.notes), sep="\n", end="\n" * bool(data.notes), file=sys.stderr)
         torch.manual_seed(training.seed)

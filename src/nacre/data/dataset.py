@@ -45,7 +45,7 @@ class Data:
         reload: Loads another split of the same source.
         label: The column that the labels are from, if they are from a table.
         columns: The columns that were kept, if not all.
-        channels: The number of channels that images were brought to, if they were.
+        color: What the colours of images were brought to, if they were.
         files: The file of every example, where each has one.
         a: The attributes (n, len(spec.attributes)) float32, if there are any; NaN where one is unknown.
     """
@@ -67,13 +67,13 @@ class Data:
         a: Tensor | None = None,
         label: str = "",
         columns: tuple[str, ...] = (),
-        channels: int = 0,
+        color: str = "",
         files: tuple[str, ...] = (),
     ):
         self.x, self.y, self.a, self.spec, self.unit = x, y, a, spec, unit
         self.name, self.split, self.splits, self.density, self.notes = name, split, splits, density, notes
         self.size, self.reload, self.label, self.columns = size, reload, label, columns
-        self.channels, self.files = channels, files
+        self.color, self.files = color, files
         self.limit, self.soften, self.cut, self.seed = 0, 0.0, False, 0
         self.siblings: dict[str, Data] = {}
 

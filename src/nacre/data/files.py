@@ -148,6 +148,7 @@ def _images(folder: Path) -> Part:
         raise NacreError(f"the folder {folder} has no images ({kinds}) and no train.parquet; give another folder.")
     notes = ()
     if len(classes) > 1:
+        them = "them" if len(beside) > 1 else "it"
         many = f"{len(beside)} images lie" if len(beside) > 1 else f"the image {beside[0].name} lies"
-        notes = (f"{many} beside the folders {', '.join(classes)}, which are no classes therefore: move it into one",)
+        notes = (f"{many} beside the folders {', '.join(classes)}, so that these are no classes: move {them} into one",)
     return Part(EncodedImages(paths), notes=notes)

@@ -59,8 +59,10 @@ def inspect(data: Data) -> dict[str, Any]:
         "notes": list(data.notes),
     }
     if looked.a is not None:
-        of_names = zip(spec.attributes, looked.a.T.cpu(), strict=True)
-        found["attributes"] = {name: [float(a.min()), float(a.nanmean()), float(a.max())] for name, a in of_names}
+        measured = {name: a[a.isfinite()] for name, a in zip(spec.attributes, looked.a.T.cpu(), strict=True)}
+        found["attributes"] = {
+            name: [float(a.min()), float(a.mean()), float(a.max())] for name, a in measured.items() if len(a)
+        }
     if spec.columns:
         found["columns"] = columns(looked)
     return {**found, "warnings": _warnings(data, found), "suggestion": suggestion(data)}

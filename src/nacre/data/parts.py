@@ -1,16 +1,16 @@
 """Parts: what a source hands over for one split, checked and brought to one layout."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from nacre.data.images import EncodedImages
 from nacre.data.labels import check_labels
-from nacre.data.pixels import CHANNELS, MODES, recoloured, resize
+from nacre.data.pixels import CHANNELS, COLORS, recoloured, resize
 from nacre.data.spec import Spec
-from nacre.errors import NacreError
+from nacre.errors import NacreError, unknown
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Part:
         binarize: Whether grey values are drawn as Bernoulli: "afresh" in every batch, or "once" with a fixed seed.
         label: The name of the table's column that the labels are from.
         keys: The columns with another value in every row, as names and numbers of rows are.
+        unusable: Why columns are of no use, by their names; their values are all missing.
     """
 
     x: np.ndarray | EncodedImages
@@ -42,6 +43,7 @@ class Part:
     binarize: Literal["", "afresh", "once"] = ""
     label: str = ""
     keys: tuple[str, ...] = ()
+    unusable: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -95,6 +97,8 @@ def with_label(part: Part, name: str) -> Part:
     if name not in part.columns or isinstance(part.x, EncodedImages):
         known = f"; there are {', '.join(part.columns)}" if part.columns else ", since it is no table"
         raise NacreError(f"the data have no column {name!r} to take the labels from{known}.")
+    if name in part.unusable:
+        raise NacreError(part.unusable[name])
     j = part.columns.index(name)
     values, names = part.x[:, j], part.categories[j] if part.categories else ()
     if np.isnan(values).any():
@@ -117,16 +121,17 @@ def with_columns(part: Part, names: Sequence[str] = (), drop: Sequence[str] = ()
     Args:
         part: A table.
         names: What to keep; all by default.
-        drop: What to leave out of these.
+        drop: What to leave out of these; the column of the labels too.
 
     Raises:
         NacreError: There is no such column, or none is left.
     """
     categorical = [name for name, own in zip(part.columns, part.categories, strict=False) if own]
-    wanted, unwanted = (
-        {column for name in some for column in (categorical if name == "categories" else [name])}
-        for some in (names, drop)
-    )
+    magic = {} if "categories" in part.columns else {"categories": categorical}
+    wanted, unwanted = ({column for name in some for column in magic.get(name, [name])} for some in (names, drop))
+    if part.label and part.label in unwanted:
+        unwanted.remove(part.label)
+        part = replace(part, y=None, classes=(), label="")
     strange = sorted((wanted | unwanted) - set(part.columns))
     if isinstance(part.x, EncodedImages) or strange or (names and not wanted):
         known = f"; there are {', '.join(part.columns)}" if part.columns else ", since it is no table"
@@ -224,26 +229,29 @@ def resized(part: Part, size: tuple[int, int] | None) -> Part:
     return replace(part, x=resize(x, size, 1 / part.unit))
 
 
-def with_channels(part: Part, channels: int) -> Part:
-    """The part with images of so many channels; encoded images are converted when they are decoded.
+def with_color(part: Part, color: str) -> Part:
+    """The part with grey, RGB or RGBA images; encoded images are converted when they are decoded.
 
     Raises:
-        NacreError: They are no images, or the number of channels is no such, before or after.
+        NacreError: They are no images, or have other channels, or there is no such colour.
     """
-    if not channels:
+    if not color:
         return part
-    if channels not in MODES:
-        raise NacreError(f"channels is {channels}; choose 1 for grey, 3 for RGB or 4 for RGBA.")
+    if color not in COLORS:
+        raise unknown("color", color, list(COLORS))
     if not part.is_image:
-        raise NacreError("the data are no images, which alone have channels; leave --channels out.")
+        raise NacreError("images alone have a color, and the data are none; leave color out.")
+    mode = COLORS[color]
     if isinstance(part.x, EncodedImages):
-        same = CHANNELS[part.x.mode] == channels  # 16-bit grey stays as fine as it is
-        return part if same else replace(part, x=part.x.like(MODES[channels], part.x.size))
-    if part.x.shape[1] == channels:
+        same = CHANNELS[part.x.mode] == CHANNELS[mode]  # 16-bit grey stays as fine as it is
+        return part if same else replace(part, x=part.x.like(mode, part.x.size))
+    n = part.x.shape[1]
+    if n == CHANNELS[mode]:
         return part
-    if part.x.shape[1] not in MODES:
-        raise NacreError(f"images with {part.x.shape[1]} channels are not made to {channels}; leave --channels out.")
-    return replace(part, x=recoloured(part.x, channels, 1 / part.unit))
+    if n == 2 or part.binarize == "afresh":
+        what = "images with 2 channels" if n == 2 else "images that are binarized batch by batch"
+        raise NacreError(f"{what} cannot be made {color}; leave color out.")
+    return replace(part, x=recoloured(part.x, CHANNELS[mode], 1 / part.unit))
 
 
 def spec_of(part: Part, classes: tuple[str, ...], name: str) -> Spec:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 CHANNELS = {"L": 1, "I;16": 1, "RGB": 3, "RGBA": 4}
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+COLORS = {"grey": "L", "rgb": "RGB", "rgba": "RGBA"}
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, as Pillow weighs them (ITU-R 601)
 
 

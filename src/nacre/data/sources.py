@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,7 +18,7 @@ from nacre.data.attributes import measure
 from nacre.data.dataset import BinarizedData, Data, LazyData, memory_limit
 from nacre.data.download import data_folders, find
 from nacre.data.images import EncodedImages
-from nacre.data.labels import class_names, encode_labels
+from nacre.data.labels import check_labels, class_names, encode_labels
 from nacre.data.parts import (
     Part,
     aligned,
@@ -26,7 +27,7 @@ from nacre.data.parts import (
     join,
     resized,
     spec_of,
-    with_channels,
+    with_color,
     with_columns,
     with_label,
 )
@@ -50,7 +51,7 @@ def load_data(
     limit: int = 0,
     columns: Sequence[str] = (),
     drop: Sequence[str] = (),
-    channels: int = 0,
+    color: str = "",
     soften: float = 0.0,
 ) -> Data:
     """Data from a name, a path, an array or a Hugging Face id.
@@ -73,8 +74,8 @@ def load_data(
         attributes: Measure these of every image, as conditions for models: "ink", "slant", "thickness".
         limit: Keep only so many training examples, drawn by `seed`, to see what few data do; 0 keeps all.
         columns: Keep only these columns of a table beside the labels; "categories" keeps all columns of categories.
-        drop: Leave these columns of a table out.
-        channels: Of images: 1 makes them grey, 3 RGB, 4 RGBA; 0 leaves them as they are.
+        drop: Leave these columns of a table out, which may be that of the labels.
+        color: Make images "grey", "rgb" or "rgba".
         soften: How far every training batch of binary images is drawn anew, given each pixel's neighbours, in [0, 1].
 
     Raises:
@@ -86,6 +87,8 @@ def load_data(
     if isinstance(source, str | os.PathLike):
         name, named = _split_name(os.fspath(source))
         if name in stacked.CHANNELS:
+            if label or columns or drop or color or attributes:
+                raise NacreError(f"{name} has a size alone; leave label, columns, drop, color and attributes out.")
             return limited(_stacked(name, split or named or "train", size, seed), limit, seed)
         parts, split, source = _open(name, seed), split or named or "train", name
     else:
@@ -95,12 +98,16 @@ def load_data(
         parts = {part: partial(_labelled, load, label) for part, load in parts.items()}
     if columns or drop:
         parts = {part: partial(_narrowed, load, tuple(columns), tuple(drop)) for part, load in parts.items()}
+    for option, value in (("label", label), ("columns", columns), ("drop", drop), ("attributes", attributes)):
+        if isinstance(value, str) != (option == "label"):
+            raise NacreError(f"{option} is {value!r}; give {'a name' if option == 'label' else 'a list of names'}.")
     sides = _sides(size)
     splits, part, reference = _pick(parts, split, seed, name or "this array")
+    for why in ({**part.unusable, **reference.unusable}[column] for column in part.columns if column in part.unusable):
+        raise NacreError(why)
     if not any(isinstance(p.x, EncodedImages) or p.x.shape[2:] != sides for p in (part, reference)):
         size = None  # what is of this size already is not resized
-    part, reference = (with_channels(resized(p, sides), channels) for p in (aligned(part, reference), reference))
-    part = binarized(part)
+    part, reference = (with_color(binarized(resized(p, sides)), color) for p in (aligned(part, reference), reference))
     if isinstance(part.x, EncodedImages) and isinstance(reference.x, EncodedImages):
         part = replace(part, x=part.x.like(reference.x.mode, sides))
     classes = class_names(reference)
@@ -116,8 +123,8 @@ def load_data(
         "notes": (*part.notes, *_about_keys(part)),
         "size": size,
         "label": part.label,
-        "columns": part.columns if columns or drop else (),
-        "channels": channels,
+        "columns": part.columns if drop else tuple(columns),
+        "color": color,
         "files": part.x.files if isinstance(part.x, EncodedImages) else (),
         "reload": partial(
             load_data,
@@ -130,7 +137,7 @@ def load_data(
             limit=limit,
             columns=columns,
             drop=drop,
-            channels=channels,
+            color=color,
             soften=soften,
         ),
     }
@@ -156,20 +163,26 @@ def limited(data: Data, limit: int, seed: int) -> Data:
     if not limit or data.split != "train":
         return data
     if not 0 < limit <= len(data):
-        raise NacreError(f"limit is {limit}; choose between 1 and the {len(data)} training examples.")
+        raise NacreError(f"limit is {limit}; choose between 2 and the {len(data)} training examples.")
     few = data.subset(torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:limit])
     few.limit = limit
     return few
 
 
 def _about_keys(part: Part) -> tuple[str, ...]:
-    """A sentence on the columns that say nothing of their rows, where there are some."""
+    """A sentence on the columns that may say nothing of their rows, where there are some and not these alone."""
     found = [name for name in part.keys if name in part.columns]
-    if not found:
+    if not found or len(found) == len(part.columns):
         return ()
     names, kind = ", ".join(map(repr, found)), "columns" if len(found) > 1 else "column"
-    return (f"every row has another value of the {kind} {names}, as of its name or number; such tell nothing of it: "
-            f"--drop {' '.join(found)}",)  # fmt: skip
+    return (f"every row has another value of the {kind} {names}; if these name or number the rows, they tell nothing "
+            f"of them: --drop {shlex.join(found)}",)  # fmt: skip
+
+
+def columns_of(source: str) -> tuple[str, ...]:
+    """The names of a table's columns but the labels, before any is refused; none of what is no table."""
+    parts = _open(_split_name(source)[0], 0)
+    return next(iter(parts.values()))().columns
 
 
 def _labelled(load: Callable[[], Part], name: str) -> Part:
@@ -284,7 +297,7 @@ def _pick(parts: Parts, split: str, seed: int, name: str) -> tuple[tuple[str, ..
 def _array(x: Any, y: Any) -> Part:
     if hasattr(x, "iloc") and hasattr(x, "columns"):
         part = tables.frame_part(x.rename(columns=str), "the data frame", {})
-        return part if y is None else array_part(part.x, _plain(y), columns=part.columns, notes=part.notes)
+        return part if y is None else replace(part, y=check_labels(_plain(y), len(part), "the data frame"))
     return array_part(_plain(x), None if y is None else _plain(y))
 
 

@@ -1,6 +1,7 @@
 """Tables: Parquet, CSV and the Hugging Face Hub, with a column of images or with columns of numbers."""
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -46,16 +47,30 @@ def csv(path: Path) -> Part:
     """A CSV file with or without a header; a column of image paths, relative to the file, makes images."""
     import pandas as pd
 
-    with path.open(encoding="utf-8", errors="replace") as file:
-        first = file.readline().strip()
-    separator = "\t" if "\t" in first else ";" if ";" in first and "," not in first else ","
-    header = None if first and all(_is_number(field) for field in first.split(separator)) else 0
+    separator, header = csv_layout(path)
     try:
         frame = pd.read_csv(path, sep=separator, header=header)
         _refuse_short_rows(path, frame, separator, header)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise NacreError(f"{path} does not read as a CSV file ({_line(error)}); correct it.") from error
     return frame_part(frame.rename(columns=str), str(path), {}, path.parent)
+
+
+def text_frame(path: Path) -> tuple[Any, dict[str, Any]]:
+    """A CSV file with every field as the text it is, and the options of pandas that write it alike."""
+    import pandas as pd
+
+    separator, header = csv_layout(path)
+    frame = pd.read_csv(path, sep=separator, header=header, dtype=str).rename(columns=str)
+    return frame, {"sep": separator, "header": header is not None}
+
+
+def csv_layout(path: Path) -> tuple[str, int | None]:
+    """The separator of a CSV file, and 0 where its first line is a header, None where it is numbers."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        first = file.readline().strip()
+    separator = "\t" if "\t" in first else ";" if ";" in first and "," not in first else ","
+    return separator, None if first and all(_is_number(field) for field in first.split(separator)) else 0
 
 
 def _refuse_short_rows(path: Path, frame: Any, separator: str, header: int | None) -> None:
@@ -70,14 +85,17 @@ def _refuse_short_rows(path: Path, frame: Any, separator: str, header: int | Non
         return
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         reader = text.reader(file, delimiter=separator)
-        rows = (row for row in reader if row)
+        rows = (row for row in reader if len(row) > 1 or "".join(row).strip())
         wanted = len(next(rows)) if header is not None else frame.shape[1]
-        for row in rows:
-            if len(row) < wanted:
-                raise NacreError(
-                    f"line {reader.line_num} of {path} has {len(row)} fields where {wanted} are named; complete it, "
-                    f"with nothing between two separators for a value that is missing."
-                )
+        try:
+            short = next((row for row in rows if len(row) < wanted), None)
+        except text.Error:  # a field too long for this reader, which pandas could read
+            return
+    if short is not None:
+        raise NacreError(
+            f"line {reader.line_num} of {path} has fewer fields than the {wanted} of the first; complete it, with "
+            f"nothing between two separators for a value that is missing."
+        )
 
 
 def hub(name: str) -> dict[str, Callable[[], Part]]:
@@ -133,11 +151,14 @@ def frame_part(frame: Any, where: str, classes: Mapping[str, Sequence[str]], fol
         folder: What image paths are relative to.
 
     Raises:
-        NacreError: If it has no rows, an empty column, or a text column of too many values.
+        NacreError: If it has no rows, no column but the labels, or several of one name.
     """
     from pandas.api.types import is_float_dtype, is_numeric_dtype
 
     notes = []
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise NacreError(f"{where} has several columns {twice!r}; give each a name of its own.")
     if frame.columns[0] == "Unnamed: 0":
         frame = frame.iloc[:, 1:]
         notes.append("the first column has no name and is taken for a row number; it is left out")
@@ -174,37 +195,48 @@ def frame_part(frame: Any, where: str, classes: Mapping[str, Sequence[str]], fol
 
 def _keys(values: Any, text: Sequence[str]) -> tuple[str, ...]:
     """The columns that seem to name or number the rows: no value twice, and texts or rising whole numbers."""
-    return tuple(
-        name
-        for name, column in (values.items() if len(values) >= FEW_ROWS else ())
-        if column.is_unique and (name in text or ((column % 1 == 0).all() and column.is_monotonic_increasing))
-    )
+    found = []
+    for name, column in values.items() if len(values) >= FEW_ROWS else ():
+        column = column.astype(str) if name in text else column  # a list, say, cannot be told from others
+        numbered = name in text or ((column % 1 == 0).all() and column.is_monotonic_increasing)
+        if numbered and column.is_unique:
+            found.append(name)
+    return tuple(found)
 
 
 def _mixed_part(values: Any, y: Any, where: str, text: Sequence[str], **options: Any) -> Part:
     """The part of a table with categories or missing values: categories are numbered, what is missing is NaN."""
     x = np.empty(values.shape, np.float32)
-    categories = []
+    categories: list[tuple[str, ...]] = []
+    unusable: dict[str, str] = {}
     for j, name in enumerate(values.columns):
         column = values[name]
         known = column.dropna()
         if not len(known):
-            raise NacreError(f"the column {name!r} of {where} has no values; leave it out.")
+            unusable[name] = f"the column {name!r} of {where} has no values; leave it out: --drop {shlex.quote(name)}"
+            x[:, j] = np.nan
+            categories.append(())
+            continue
         if name not in text:
             x[:, j] = column.to_numpy(np.float64, na_value=np.nan)
             check_finite(x[~np.isnan(x[:, j]), j : j + 1], where, (name,))
             categories.append(())
             continue
-        names = tuple(sorted(set(known.astype(str))))
+        texts = known.astype(str)
+        names = tuple(sorted(set(texts)))
+        x[:, j] = np.nan
         if len(names) > MOST_CATEGORIES:
-            raise NacreError(
+            unusable[name] = (
                 f"the column {name!r} of {where} has {len(names):,} different texts, more than {MOST_CATEGORIES:,}; it "
-                f"is no category: leave it out (--drop {name}), or group its values."
+                f"is no category: leave it out (--drop {shlex.quote(name)}), or group its values."
             )
+            categories.append(())
+            continue
         number = {category: i for i, category in enumerate(names)}
-        x[:, j] = [np.nan if missing else number[str(v)] for v, missing in zip(column, column.isna(), strict=True)]
+        x[column.notna().to_numpy(), j] = [number[text] for text in texts]
         categories.append(names)
-    return Part(x, None if y is None else check_labels(y, len(x), where), categories=tuple(categories), **options)
+    y = None if y is None else check_labels(y, len(x), where)
+    return Part(x, y, categories=tuple(categories), unusable=unusable, **options)
 
 
 def _label_values(column: Any, name: str, where: str) -> np.ndarray:

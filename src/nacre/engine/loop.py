@@ -23,7 +23,7 @@ from nacre.engine.signals import InterruptedTraining, Signals
 from nacre.engine.training import Training
 from nacre.errors import NacreError
 from nacre.game import Batch, Phase
-from nacre.model import Model, has_convolutions, lay_out, seeded
+from nacre.model import Model, has_convolutions, lay_out, restoring, seeded
 
 MINUTES_BETWEEN_CHECKPOINTS = 5
 SMALL_WORK = 30_000_000
@@ -380,7 +380,8 @@ class Trainer:
                 f"step {self.step} was in phase {self.phases[shared['phase']].name!r}, which the new number of steps "
                 f"ends elsewhere; keep --steps as it was."
             )
-        self.model.load_state_dict(shared["model"])
+        with restoring(checkpoints.folder):
+            self.model.load_state_dict(shared["model"])
         self._enter(shared["phase"], resumed=True)
         self._put_weights(shared, local)
         for key, state in shared["slots"].items():

@@ -102,7 +102,7 @@ class RunFolder:
             "data": {name: {"name": d.name, "split": d.split, "size": d.size, "n": len(d),
                             "fingerprint": d.fingerprint,
                             **({"attributes": d.spec.attributes} if d.spec.attributes else {}),
-                            **({"channels": d.channels} if d.channels else {}),
+                            **({"color": d.color} if d.color else {}),
                             **({"label": d.label} if d.label else {}),
                             **({"columns": d.columns} if d.columns else {}),
                             **({"limit": d.limit} if d.limit else {}),
@@ -218,7 +218,9 @@ class RunFolder:
         source = data["name"] + (f":{data['split']}" if data["split"] != "train" else "")
         flags += [("size", data["size"])] if data["size"] else []
         flags += [
-            (name, data[name]) for name in ("attributes", "label", "columns", "limit", "soften") if data.get(name)
+            (name, data[name])
+            for name in ("attributes", "label", "columns", "color", "limit", "soften")
+            if data.get(name)
         ]
         words = ["nacre train", config["model"], shlex.quote(source) if source else "DATA"]
         return " ".join([*words, *(flag(k, v) for k, v in flags)])
@@ -231,4 +233,4 @@ def flag(name: str, value: Any) -> str:
         return f"--{option}" if value else f"--no-{option}"
     if isinstance(value, dict):
         value = [part for pair in value.items() for part in pair]
-    return f"--{option} {' '.join(str(v) for v in value) if isinstance(value, list) else value}"
+    return f"--{option} {shlex.join(map(str, value if isinstance(value, list) else [value]))}"

@@ -9,7 +9,7 @@ from torch import Tensor
 from nacre.metrics.context import Context
 from nacre.metrics.intervals import around, of_share
 from nacre.metrics.result import Result
-from nacre.pictures import save_grid
+from nacre.pictures import save_grid, save_pairs
 
 CHEAP = False
 QUERIES = 2_000
@@ -169,4 +169,8 @@ def draw_pairs(context: Context, samples: Tensor, near: Nearest) -> None:
     """Write memorisation.png: the samples closest to training above their nearest training examples."""
     closest = near.distance.argsort()[:PAIRS]
     rows = context.train.batch(near.row[closest].to(context.train.device)).x.cpu()
-    save_grid(torch.cat([samples[closest], rows]), context.pictures / "memorisation.png", context.data.spec, PAIRS)
+    spec, place = context.data.spec, context.pictures / "memorisation.png"
+    if spec.kind == "vector":
+        save_pairs(rows, samples[closest], place, spec, PAIRS)
+    else:
+        save_grid(torch.cat([samples[closest], rows]), place, spec, PAIRS)

@@ -86,8 +86,7 @@ class GAN(Model):
     paper: ClassVar[str] = "Goodfellow et al. 2014, Algorithm 1"
     defaults: ClassVar[dict[str, object]] = {"lr": 2e-4, "betas": (0.5, 0.999)}
     only_with: ClassVar[dict[str, tuple[str, tuple[str, ...]]]] = {
-        **{name: ("penalty", ()) for name in ("gamma", "gamma_end", "lazy")},
-        "adaptive": ("augment", ()),
+        name: ("penalty", ()) for name in ("gamma", "gamma_end", "lazy")
     }
 
     noise_scale: Tensor
