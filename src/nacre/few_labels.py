@@ -15,6 +15,7 @@ from nacre.model import Model, seeded
 
 STEPS, PER, GROWTH = 500, 100, 0.6
 LR, FEW, SHARE_OF_FEW, SHARE_OF_MANY = 3e-3, 5_000, 0.1, 1 / 3
+MANY = 20_000  # labels, beyond which they know more than the encoder
 
 
 class Code(nn.Module):
@@ -42,9 +43,9 @@ def transfer(
     *,
     labels: int | None = None,
     layers: int = 0,
-    frozen: float = 0.3,
+    frozen: float | None = None,
     hidden: tuple[int, ...] = (),
-    drop: float = 0.5,
+    drop: float | None = None,
     drop_input: float = 0.0,
     seed: int = 0,
     **options: Any,
@@ -61,10 +62,11 @@ def transfer(
         data: Labelled data, anything `load_data` takes.
         labels: How many labelled examples to use, drawn in equal numbers per class; all by default.
         layers: How many of the encoder's layers to reuse, from the data on, for models that are stacks; 0 takes all.
-        frozen: Share of the steps before the encoder is unfrozen, in [0, 1]; 1 leaves it frozen.
+        frozen: Share of the steps before the encoder is unfrozen, in [0, 1]; 1 leaves it frozen. None takes 0.3, or
+            0.05 with more than 20,000 labels.
         hidden: Units of new layers between the code and the classes.
         drop: Share of the code, and of what each layer of a stack says to the next, that is left out in every step of
-            training (dropout), in [0, 1).
+            training (dropout), in [0, 1). None takes 0.5, or 0.25 with more than 20,000 labels.
         drop_input: Share of the data's values that are left out likewise, in [0, 1); 0.3 suits images of 28 pixels.
         seed: Seed of the drawn examples, the new layers and the order.
         options: Training options, as `fit` takes them; `player_lr={"trunk": ...}` is the encoder's learning rate.
@@ -89,11 +91,19 @@ def transfer(
     _check_shape(model, source)
     if labels is not None:
         source = source.subset(balanced(source.y, len(source.spec.classes), labels, seed))
+    usually_frozen, usually_dropped = usual_shares(len(source))
+    frozen = usually_frozen if frozen is None else frozen
+    drop = usually_dropped if drop is None else drop
     options = {**usual(len(source), options.get("lr", LR)), **options}
     lower = lowest(copy.deepcopy(model).cpu(), layers)  # fit moves it to its device
     with seeded(seed):
         classifier = Classifier(source.spec, Code(lower, drop), frozen, hidden, drop, drop_input)
     return classifier.fit(source, seed=seed, **options)
+
+
+def usual_shares(labels: int) -> tuple[float, float]:
+    """The shares of the steps that `transfer` keeps the encoder frozen, and of the code it leaves out in each."""
+    return (0.3, 0.5) if labels <= MANY else (0.05, 0.25)
 
 
 def usual(labels: int, lr: float) -> dict[str, Any]:
@@ -200,7 +210,7 @@ def few_labels(
     labels: int | None = None,
     draws: int = 10,
     seed: int = 0,
-    frozen: float = 0.3,
+    frozen: float | None = None,
     report: Callable[[Draw], None] = lambda draw: None,
     **options: Any,
 ) -> FewLabels:

@@ -23,9 +23,9 @@ def run(
     draws: int = 10,
     data: str = "",
     layers: int = 0,
-    frozen: float = 0.3,
+    frozen: float | None = None,
     hidden: tuple[int, ...] = (),
-    drop: float = 0.5,
+    drop: float | None = None,
     drop_input: float = 0.0,
     steps: int = 0,
     lr: float = 3e-3,
@@ -43,10 +43,11 @@ def run(
         draws: Draws of the labels.
         data: Labelled data: a name, a path or a Hugging Face id; the run's own by default.
         layers: How many of the encoder's layers to reuse, from the data on, for models that are stacks; 0 takes all.
-        frozen: Share of the steps in which only the new layers learn, before the encoder is unfrozen, in [0, 1].
+        frozen: Share of the steps in which only the new layers learn, before the encoder is unfrozen, in [0, 1]; by
+            default 0.3, or 0.05 with more than 20,000 labels.
         hidden: Units of new layers between the code and the classes.
         drop: Share of the code, and of what each layer of a stack says to the next, that is left out in every step of
-            training (dropout), in [0, 1).
+            training (dropout), in [0, 1); by default 0.5, or 0.25 with more than 20,000 labels.
         drop_input: Share of the data's values that are left out likewise, in [0, 1); 0.3 suits images of 28 pixels.
         steps: Training steps of each classifier, on batches of 100; 0 takes 500 (labels / 100)^0.6, at least 500.
         lr: Learning rate of the new layers, and of all layers from random weights.
@@ -55,7 +56,7 @@ def run(
         json: Print JSON.
     """
     from nacre.engine.run import RunFolder
-    from nacre.few_labels import usual
+    from nacre.few_labels import usual, usual_shares
 
     if any(number < 0 for number in labels):
         raise NacreError(f"labels are {labels}; give numbers of examples, or 0 for all.")
@@ -71,7 +72,9 @@ def run(
     try:
         for number in labels:
             results.append(measure(model, source, test, number, options))
-            resolved = {**usual(results[-1].labels, lr), **options}
+            shares = dict(zip(("frozen", "drop"), usual_shares(results[-1].labels), strict=True))
+            shares |= {name: options[name] for name in shares if options[name] is not None}
+            resolved = {**usual(results[-1].labels, lr), **options, **shares}
             keep(folder, results[-1], {**resolved, "data": source.name, "test": test.fingerprint})
     finally:  # what was measured is shown even where it cannot be kept
         if results and json:
