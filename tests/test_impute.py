@@ -176,4 +176,4 @@ def test_strange_photos_are_named(tmp_path, capsys):
     scored = pd.read_csv(tmp_path / "s.csv")
     assert list(scored) == ["score", "file"] and scored["file"][7].endswith("07.png")
     strangest = scored.sort_values("score")["file"].iloc[0]
-    assert strangest in capsys.readouterr().out.splitlines()[2]
+    assert strangest in capsys.readouterr().out.splitlines()[3]

@@ -98,7 +98,8 @@ def histograms(x: Tensor, spec: Spec, among: Tensor | None = None) -> Any:
     ranged = points if among is None else among.detach().cpu().flatten(1).numpy()
     shown = min(spec.size, MOST_PLOTS)
     across = math.ceil(math.sqrt(shown))
-    figure, cells = new_figure(2.6 * across, 2.0 * math.ceil(shown / across), shown)
+    beside = 0.8 if any(spec.categories) else 0.4
+    figure, cells = new_figure(2.6 * across, 2.0 * math.ceil(shown / across), shown, beside=beside)
     for j, axes in enumerate(cells):
         values, reference = (part[:, j][~np.isnan(part[:, j])] for part in (points, ranged))
         names = spec.categories[j] if spec.categories else ()
@@ -108,8 +109,9 @@ def histograms(x: Tensor, spec: Spec, among: Tensor | None = None) -> Any:
             axes.barh(range(len(most)), counts[most])
             axes.set_yticks(range(len(most)), [plain(names[i])[:18] for i in most])
         elif len(reference):
-            axes.hist(values, bins=BINS, range=(reference.min(), reference.max()))
-        axes.set_title(plain(spec.columns[j]) if spec.columns else f"column {j}", fontsize=9)
+            axes.stairs(*np.histogram(values, BINS, (reference.min(), reference.max())), fill=True)
+            axes.locator_params(nbins=4)
+        axes.set_title(plain(spec.names[j]), fontsize=9)
         axes.tick_params(labelsize=7)
         axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 5))
     return figure
@@ -132,7 +134,7 @@ def save_pairs(x: Tensor, y: Tensor, path: str | Path, spec: Spec, columns: int)
     first, second = (part.detach().cpu().flatten(1).numpy() for part in (x, y))
     shown = min(spec.size, MOST_PLOTS)
     side = math.ceil(math.sqrt(shown))
-    figure, cells = new_figure(2.2 * max(2, side), 2.2 * max(2, math.ceil(shown / side)), shown)
+    figure, cells = new_figure(2.4 * side, 2.2 * math.ceil(shown / side), shown, beside=0.4)
     for j, axes in enumerate(cells):
         known = ~np.isnan(first[:, j]) & ~np.isnan(second[:, j])
         across, up = first[known, j], second[known, j]
@@ -141,8 +143,10 @@ def save_pairs(x: Tensor, y: Tensor, path: str | Path, spec: Spec, columns: int)
             axes.scatter(*places, s=120 * counts / counts.max(), alpha=0.7)
         else:
             axes.scatter(across, up, s=6, alpha=0.6)
-            axes.axline((0, 0), slope=1, color="grey", linewidth=0.6)
-        axes.set_title(plain(spec.columns[j]) if spec.columns else f"column {j}", fontsize=9)
+            middle = (float(across.mean()),) * 2 if len(across) else (0.0, 0.0)
+            axes.axline(middle, slope=1, color="grey", linewidth=0.6)
+        axes.locator_params(nbins=4)
+        axes.set_title(plain(spec.names[j]), fontsize=9)
         axes.tick_params(labelsize=7)
     rendered(figure).save(path)
 
@@ -158,7 +162,7 @@ def walks_picture(walks: Tensor, spec: Spec, titles: Sequence[str] = ()) -> Any:
         titles: Of the walks; by default they are counted.
     """
     maps = _in_deviations(walks, spec).transpose(1, 2)
-    names = [plain(name) for name in spec.columns[:MOST_PLOTS]] or [str(j) for j in range(maps.shape[1])]
+    names = [plain(name) for name in spec.names[:MOST_PLOTS]]
     return _maps(maps, titles or [f"walk {i}" for i in range(len(maps))], names, min(3, len(maps)))
 
 
@@ -170,7 +174,7 @@ def plane_picture(plane: Tensor, spec: Spec) -> Any:
         spec: What the vectors are.
     """
     maps = _in_deviations(plane, spec).permute(2, 0, 1)
-    return _maps(maps, spec.columns or [f"column {j}" for j in range(len(maps))], [], math.ceil(math.sqrt(len(maps))))
+    return _maps(maps, spec.names, [], math.ceil(math.sqrt(len(maps))))
 
 
 def _in_deviations(values: Tensor, spec: Spec) -> Tensor:
@@ -183,9 +187,9 @@ def _maps(maps: Tensor, titles: Sequence[str], names: list[str], across: int) ->
     """Maps (k, h, w) side by side with their titles, the first of each row with names of its h lines."""
     tall = max(1.6, 0.5 + 0.17 * len(names))
     figure, cells = new_figure(1.6 + 2.2 * across, tall * math.ceil(len(maps) / across), len(maps), across)
-    drawn = None
+    drawn, most = None, float(maps.abs().max().clamp(0.5, 3))
     for number, (axes, values, title) in enumerate(zip(cells, maps.numpy(), titles, strict=False)):
-        drawn = axes.imshow(values, aspect="auto", cmap="RdBu_r", vmin=-2, vmax=2, interpolation="nearest")
+        drawn = axes.imshow(values, aspect="auto", cmap="RdBu_r", vmin=-most, vmax=most, interpolation="nearest")
         axes.set_yticks(range(len(names)), names if number % across == 0 else [""] * len(names), fontsize=7)
         axes.set_xticks([])
         axes.set_title(plain(title), fontsize=8)
@@ -219,7 +223,9 @@ def rendered(figure: Any) -> Any:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
-def new_figure(width: float = 4.0, height: float = 4.0, cells: int = 0, across: int = 0) -> tuple[Any, Any]:
+def new_figure(
+    width: float = 4.0, height: float = 4.0, cells: int = 0, across: int = 0, beside: float | None = None
+) -> tuple[Any, Any]:
     """A matplotlib figure, independent of any display, with one axes, or with a list of so many.
 
     Args:
@@ -227,14 +233,20 @@ def new_figure(width: float = 4.0, height: float = 4.0, cells: int = 0, across: 
         height: Likewise.
         cells: How many axes; 0 for a single one.
         across: How many stand in a row; by default the figure is about square.
+        beside: Leave this share of an axes' width to its left, instead of fitting all labels, which takes far longer.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=100, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=100, layout="constrained" if beside is None else None)
     if not cells:
         return figure, figure.subplots()
     across = across or math.ceil(math.sqrt(cells))
-    every = list(figure.subplots(math.ceil(cells / across), across, squeeze=False).flat)
+    down = math.ceil(cells / across)
+    every = list(figure.subplots(down, across, squeeze=False).flat)
+    if beside is not None:
+        left, gap = beside / (across * (1 + beside)), 0.65  # of the width; in hundreds of pixels
+        edges = {"left": left, "right": 1 - 0.15 / width, "top": 1 - 0.3 / height, "bottom": 0.35 / height}
+        figure.subplots_adjust(**edges, wspace=beside, hspace=gap / (height / down - gap))
     for axes in every[cells:]:
         axes.axis("off")
     return figure, every[:cells]

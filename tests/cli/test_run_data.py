@@ -54,7 +54,7 @@ def test_a_run_is_evaluated_by_photos_of_another_size(of_photos, tmp_path):
 
 def test_vectors_are_no_photos(of_photos, capsys):
     assert main(["score", of_photos, "ring"]) == 2
-    assert "give images" in capsys.readouterr().err
+    assert "takes images of shape (1, 8, 8), and ring holds vectors" in capsys.readouterr().err
 
 
 def test_rows_of_a_whole_table_are_brought_to_the_columns_of_the_run(tmp_path):

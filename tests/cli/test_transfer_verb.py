@@ -56,7 +56,7 @@ def test_data_without_a_test_part_hold_a_fifth_back(run, capsys):
         (["--draws", "0"], "draws is 0"),
         (["--drop", "1"], r"drop is 1"),
         (["--encoder-lr", "-1"], "encoder_lr is -1"),
-        (["--data", "ring"], "vectors cannot be made 8 x 8 pixels"),
+        (["--data", "ring"], "takes images of shape (1, 8, 8), and ring holds vectors"),
     ],
 )
 def test_mistakes_are_one_sentence(run, flags, message, capsys):

@@ -31,12 +31,12 @@ def test_oddities():
     y = np.zeros(50, int)
     y[0] = 2
     found = inspect(load_data((x, y)))
-    assert found["constant"] == ["1"]
+    assert found["constant"] == ["x1"]
     assert found["duplicates"] == 1
     assert found["mean"] == pytest.approx(x.mean())
     assert found["classes"] == {"0": 49, "1": 0, "2": 1}
     words = " ".join(found["warnings"])
-    for word in ("only 50 examples", "1 of 50 examples equal", "left out: 1", "without examples: 1"):
+    for word in ("only 50 examples", "1 of 50 examples equal", "left out: x1", "without examples: 1"):
         assert word in words
     assert found["suggestion"]["command"] == "nacre train wgan-gp DATA --batch-size 25"
 

@@ -113,13 +113,21 @@ def as_text(direction: "Direction", effects: "Sequence[Effect]") -> str:
     """The direction and what it does as lines: shares of the examples, by strength."""
     lines = []
     if direction.accuracy is not None:
-        lines.append(f"a linear boundary tells {direction.name} for {direction.accuracy:.1%} of held-out codes")
+        lines.append(
+            f"a linear boundary tells {direction.name} from the others for {direction.accuracy:.1%} of held-out codes, "
+            f"both counted as if they were equally many"
+        )
     if direction.variance is not None:
         lines.append(f"{direction.name} holds {direction.variance:.1%} of the codes' variance")
     if effects:
-        lines.append(f"of {effects[0].n} examples without {direction.name}, the share that has it and that changed in")
+        lines.append(
+            f"of {effects[0].n} examples that had no {direction.name}: the share that has it after the edit, and the "
+            f"shares whose other attributes changed"
+        )
         columns = ["strength", direction.name, *effects[0].changed]
         rows = [[f"{e.strength:g}", *(f"{share:.2f}" for share in (e.flipped, *e.changed.values()))] for e in effects]
         widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
         lines += ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in [columns, *rows]]
+        if max(effect.flipped for effect in effects) < 0.05:
+            lines.append("hardly any has it: try a larger --strength, or a model whose codes tell it better")
     return "\n".join(lines)

@@ -18,7 +18,7 @@ def run(
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")] = "",
     *,
-    mask: str = "bottom",
+    mask: str = "",
     columns: tuple[str, ...] = (),
     n: Annotated[int | None, tyro.conf.arg(aliases=["-n"])] = None,
     draws: int = 3,
@@ -35,7 +35,7 @@ def run(
     Args:
         run: The run folder.
         data: What to fill in; by default held-out examples of the run's own data.
-        mask: What is hidden of images: top, bottom, left, right, center, or random:0.5.
+        mask: What is hidden of images: top, bottom (the default), left, right, center, or random:0.5.
         columns: What is hidden of tables: the columns' names, instead of --mask.
         n: How many examples, drawn at random; by default 16, but with DATA and --out all in their order.
         draws: How many times each image of the picture is filled in.
@@ -50,6 +50,7 @@ def run(
     from nacre.api import load
     from nacre.cli.input import some
     from nacre.impute import impute, region
+    from nacre.model import Model
 
     unused(out)
     at_least(1, draws=draws)
@@ -57,20 +58,21 @@ def run(
     spec = model.spec
     source = some(run, data, n, FEW, seed, out)
     x = source.examples(seed=seed).x.cpu()
-    names = spec.columns or tuple(f"x{i}" for i in range(spec.size))
+    names = spec.names
     is_image = spec.kind == "image"
     if is_image and columns:
         raise NacreError("images have no columns; say what is hidden of them by --mask.")
-    gone = region(mask, spec.shape, seed) if is_image else hidden(columns, names)
-    if not is_image and grid is not None:
-        raise NacreError("a picture is drawn of images alone; leave --grid out.")
+    gone = region(mask or "bottom", spec.shape, seed) if is_image else hidden(columns, names)
+    if not is_image and (mask or grid is not None):
+        raise NacreError("--mask and --grid are for images; say by --columns what is hidden of a table.")
     if not is_image and not columns:
         if not x.isnan().any():
             raise NacreError(f"nothing is missing of these rows; say which --columns to hide: {', '.join(names)}.")
         if out is None:
             raise NacreError("say where to write the rows that are filled in, such as --out complete.csv.")
+    random = type(model).redraw is not Model.redraw  # else every draw is the same
     drawn = is_image and (out is None or grid is not None)
-    filled = [impute(model, x, gone, steps=steps, seed=seed + i) for i in range(draws if drawn else 1)]
+    filled = [impute(model, x, gone, steps=steps, seed=seed + i) for i in range(draws if drawn and random else 1)]
     known = x.isfinite() & ~gone
     filled = [torch.where(known, x, rounded(found.cpu(), spec)) for found in filled]
     if out is not None and n is None and data.endswith((".csv", ".tsv")) and out.suffix == ".csv":
@@ -80,7 +82,7 @@ def run(
     if drawn:
         before = torch.where(gone, torch.full_like(x, 0.5), x)
         rows = torch.stack([before, *filled, x], 1)[: n or FEW].flatten(0, 1)
-        write(rows, spec, None, grid or Path(run) / "inpainted.png", columns=draws + 2)
+        write(rows, spec, None, grid or Path(run) / "inpainted.png", columns=len(filled) + 2)
     elif columns and out is None:
         print_columns(spec, x, filled[0], [names.index(name) for name in columns])
     elif not is_image and not columns:

@@ -101,7 +101,8 @@ def named(run: str, source: str, *, measured: bool = True, whole: bool = False) 
     """
     from nacre.data.attributes import MEASURES
     from nacre.data.pixels import CHANNELS, COLORS
-    from nacre.data.sources import columns_of, load_data
+    from nacre.data.sources import first_part, load_data
+    from nacre.data.stacked import CHANNELS as CHANNELS_OF_STACKS
     from nacre.metrics.given import numbered_like
 
     spec, recorded = facts(run)
@@ -110,8 +111,12 @@ def named(run: str, source: str, *, measured: bool = True, whole: bool = False) 
         names = [name for name in recorded.get("attributes", ()) if name in MEASURES]
         color = next((color for color, mode in COLORS.items() if CHANNELS[mode] == spec.shape[0]), "")
         options = {"size": spec.shape[1:], "color": color, "attributes": tuple(names) if measured else ()}
-    there, label = columns_of(source) if spec.columns else (), recorded.get("label", "")
-    if there:
+    first = None if source in CHANNELS_OF_STACKS else first_part(source)
+    there, label = first.columns if first and spec.columns else (), recorded.get("label", "")
+    if first and spec.kind != "sequence" and first.is_image != (spec.kind == "image"):
+        kinds = ("images", "vectors") if spec.kind == "image" else ("vectors", "images")
+        raise NacreError(f"{run} takes {kinds[0]} of shape {spec.shape}, and {source} holds {kinds[1]}; give others.")
+    if there and first:
         if missing := [column for column in spec.columns if column not in there]:
             raise NacreError(f"{source} has no column {', '.join(missing)}; give all that {run} was trained on.")
         if label in there:

@@ -121,5 +121,7 @@ def sentence(box: str, prog: str) -> str:
     parts = [part.split("\n") for part in "\n".join(lines).strip("\n").split("\n\n")]
     title, message, *rest = [[line for line in part if line] for part in parts if any(part)] + [[], []]
     words = " ".join(message or title)
+    if missing := re.match(r"Missing from .*?: ([A-Z]+)\b", words):
+        return f"{missing[1]} is missing: {prog} {missing[1]}; see {prog} --help."
     near = next((part[1] for part in rest if part and part[0] == "Perhaps you meant:"), "")
     return f"{words.rstrip('.')}{f'; perhaps you meant {near}' if near else ''}; see {prog} --help."

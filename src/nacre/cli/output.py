@@ -72,7 +72,8 @@ def write(
         elif not out.suffix and spec is not None and spec.kind == "image":
             images(values, out)
         else:
-            raise NacreError(f"--out {out}: use .npy, .npz, .csv, .parquet, for strings .txt, or for images a folder.")
+            kinds = ".npy, .npz, .csv, .parquet, for strings .txt, or for images a folder"
+            raise NacreError(f"--out {out}: use {kinds}; a picture of all goes to --grid.")
         print(out)
     except OSError as error:
         raise NacreError(f"cannot write {error.filename or out}: {error.strerror}; choose another place.") from error
@@ -186,7 +187,8 @@ def table(
         frame = pd.DataFrame({"string": strings(torch.as_tensor(values), spec)})
     else:
         frame = pd.DataFrame(values)
-        frame.columns = list(spec.columns) if spec and spec.columns else [f"x{i}" for i in range(frame.shape[1])]
+        named = spec is not None and spec.size == frame.shape[1]
+        frame.columns = list(spec.names) if spec and named else [f"x{i}" for i in range(frame.shape[1])]
         for name, names in zip(frame.columns, spec.categories if spec else (), strict=False):
             if names:
                 frame[name] = [names[int(v)] if v == v else None for v in frame[name]]
@@ -234,7 +236,7 @@ def print_columns(spec: Spec, true: Tensor, found: Tensor, columns: Iterable[int
         columns: Their places.
     """
     for j in columns:
-        name, known = spec.columns[j] if spec.columns else f"x{j}", true[:, j].isfinite() & found[:, j].isfinite()
+        name, known = spec.names[j], true[:, j].isfinite() & found[:, j].isfinite()
         was, now = true[known, j], found[known, j]
         if spec.categories and spec.categories[j]:
             print(f"{name}: {(was == now).float().mean():.1%} right of {len(was)} examples")

@@ -50,6 +50,7 @@ def run(
         beside = {"file": source.files} if source.files else {}
         write(values[:, None], Spec((1,), columns=("score",)), out, beside=beside)
     order = values.argsort()[:n]
+    print("log p(x) in nats" if model.can("score") else "minus the squared error of the reconstruction")
     print(f"{'row':>8}  {'score':>10}{'  file' * bool(source.files)}")
     for row in order.tolist():
         print(f"{row:>8}  {values[row].item():>10.4g}{'  ' + source.files[row] if source.files else ''}")

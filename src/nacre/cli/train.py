@@ -27,8 +27,12 @@ def command(args: Sequence[str]) -> Callable[[], Any]:
     from nacre.cli.main import parse
 
     rest = list(args)
-    if not rest or rest[0] in ("-h", "--help"):
-        return functools.partial(print, f"{USAGE}\n\n{inspect.cleandoc(Training.__doc__ or '')}")
+    if not rest:
+        raise NacreError("say which model and which data: nacre train vae digits; `nacre models` lists the models.")
+    if rest[0] in ("-h", "--help"):
+        texts = arguments_of(Training.__doc__)
+        flags = (f"  --{name.replace('_', '-'):<18} {text}" for name, text in texts.items())
+        return functools.partial(print, f"{USAGE}\n\nFlags of every model:\n{chr(10).join(flags)}")
     if rest[0] == "--resume" and len(rest) > 1:
         rest = [*repeat(rest[1]), *rest[2:]]
     if rest[0].startswith("-"):

@@ -159,3 +159,8 @@ def show(results: list[FewLabels]) -> None:
         f"Mean of {len(first.draws)} draws of the labels, the same for both; {first.tested:,} held-out examples.",
         style="dim", highlight=False, soft_wrap=True,
     )  # fmt: skip
+    if any(found.mean < found.random for found in results):
+        console.print(
+            "The encoder holds the classifier back: train it for longer, make its last layer wider, or lower --drop.",
+            soft_wrap=True,
+        )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nacre.data.dataset import Data, LazyData
-from nacre.pictures import histograms, new_figure, save_grid
+from nacre.pictures import histograms, new_figure, plain, save_grid
 
 LOOKED_AT = 2000
 
@@ -35,7 +35,8 @@ def inspect(data: Data) -> dict[str, Any]:
         looked = data.subset(torch.randperm(n, generator=torch.Generator().manual_seed(0))[:LOOKED_AT])
     low, high, total, nan, rows = _scan(looked)
     flat = low == high
-    constant = [_column(spec.columns, i) for i in flat.nonzero().flatten().tolist()]
+    names = spec.names
+    constant = [names[i] for i in flat.nonzero().flatten().tolist()]
     counts = None if data.y is None else torch.bincount(data.y.cpu(), minlength=len(spec.classes)).tolist()
     found = {
         "name": data.name,
@@ -180,19 +181,15 @@ def _warnings(data: Data, found: dict[str, Any]) -> list[str]:
     return words
 
 
-def _column(columns: tuple[str, ...], i: int) -> str:
-    return columns[i] if columns else str(i)
-
-
 def _scatter(data: Data, path: Path, n: int, seed: int) -> None:
     batch = data.examples(n, seed)
     x = batch.x.cpu().numpy()
     figure, axes = new_figure(5, 5)
     if x.shape[1] == 1:
         axes.hist(x[:, 0], bins=60)
-        axes.set_xlabel(_column(data.spec.columns, 0))
+        axes.set_xlabel(plain(data.spec.names[0]))
     else:
         colours = {"c": batch.y.cpu().numpy(), "cmap": "turbo"} if "y" in batch else {}
         axes.scatter(x[:, 0], x[:, 1], s=4, **colours)
-        axes.set(xlabel=_column(data.spec.columns, 0), ylabel=_column(data.spec.columns, 1))
+        axes.set(xlabel=plain(data.spec.names[0]), ylabel=plain(data.spec.names[1]))
     figure.savefig(path)

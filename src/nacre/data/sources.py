@@ -175,14 +175,15 @@ def _about_keys(part: Part) -> tuple[str, ...]:
     if not found or len(found) == len(part.columns):
         return ()
     names, kind = ", ".join(map(repr, found)), "columns" if len(found) > 1 else "column"
-    return (f"every row has another value of the {kind} {names}; if these name or number the rows, they tell nothing "
-            f"of them: --drop {shlex.join(found)}",)  # fmt: skip
+    is_, it = ("are", "they name or number") if len(found) > 1 else ("is", "it names or numbers")
+    return (f"the {kind} {names} {is_} different in every row; if {it} the rows, leave out by --drop "
+            f"{shlex.join(found)}",)  # fmt: skip
 
 
-def columns_of(source: str) -> tuple[str, ...]:
-    """The names of a table's columns but the labels, before any is refused; none of what is no table."""
+def first_part(source: str) -> Part:
+    """What a source by name holds, before it is resized and before any column of a table is refused."""
     parts = _open(_split_name(source)[0], 0)
-    return next(iter(parts.values()))().columns
+    return next(iter(parts.values()))()
 
 
 def _labelled(load: Callable[[], Part], name: str) -> Part:

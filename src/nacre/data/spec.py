@@ -55,6 +55,11 @@ class Spec:
         return any(self.categories) or bool(self.missing)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What the values of a vector are called: its columns, or x0, x1 and so on."""
+        return self.columns or tuple(f"x{j}" for j in range(self.size))
+
+    @property
     def size(self) -> int:
         """The number of values in one example."""
         return math.prod(self.shape)

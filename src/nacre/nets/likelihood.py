@@ -46,9 +46,8 @@ class Likelihood(nn.Module, ABC):
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         if self.unit_interval and not spec.bounded:
-            raise NacreError(
-                f"a {type(self).__name__} likelihood needs values in [0, 1]; use --likelihood gaussian for these data."
-            )
+            name = next(name for name, kind in LIKELIHOODS.items() if kind is type(self))
+            raise NacreError(f"the likelihood {name} needs values in [0, 1]; use --likelihood gaussian for these data.")
         self.shape, self.image = spec.shape, spec.kind == "image"
 
     @abstractmethod
@@ -153,10 +152,12 @@ class Gaussian(Likelihood):
         return self.moments(h)[0]
 
     def draw(self, h: Tensor) -> Tensor:
-        """One draw of p(x | h), shape (n, *shape)."""
+        """One draw of p(x | h), within [0, 1] where the data are: shape (n, *shape)."""
         mean, logvar = self.moments(h)
-        x = mean + (logvar / 2).exp() * torch.randn_like(mean)
-        return x.clamp(0, 1) if self.to_data.bounded else x
+        sd = (logvar / 2).exp()
+        if self.to_data.bounded:
+            return truncated_normal(mean, sd.expand_as(mean))
+        return mean + sd * torch.randn_like(mean)
 
     def moments(self, h: Tensor) -> tuple[Tensor, Tensor]:
         """The mean (n, *shape) and the log-variance of every value, which may be the same for all examples."""
@@ -210,9 +211,9 @@ class DiscretisedLogistic(Likelihood):
     density: ClassVar[bool] = False
 
     def __init__(self, spec: Spec) -> None:
-        super().__init__(spec)
         if spec.kind != "image":
-            raise NacreError("a DiscretisedLogistic likelihood is for the grey levels of images; use gaussian.")
+            raise NacreError("the likelihood discretised-logistic is for the grey levels of images; use gaussian.")
+        super().__init__(spec)
         self.to_data = ToData(spec)
         self.logscale = nn.Parameter(torch.tensor(-2.0))
 
@@ -228,6 +229,13 @@ class DiscretisedLogistic(Likelihood):
         """One draw of P(x | h), shape (n, *shape)."""
         u = torch.rand_like(self.mean(h)).clamp(1e-6, 1 - 1e-6)
         return ((self.mean(h) + self.logscale.exp() * u.logit()) * 255).round().clamp(0, 255) / 255
+
+
+def truncated_normal(mean: Tensor, sd: Tensor) -> Tensor:
+    """Draws of a normal within [0, 1], where its mean is too, by its inverse distribution function; same shape."""
+    low, high = (torch.special.ndtr((edge - mean.double()) / sd) for edge in (0.0, 1.0))
+    u = low + (high - low) * torch.rand_like(low)
+    return (mean + sd * torch.special.ndtri(u)).clamp(0, 1).to(mean.dtype)
 
 
 LIKELIHOODS: dict[str, type[Likelihood]] = {
