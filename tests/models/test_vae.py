@@ -235,7 +235,8 @@ def test_infovae_weighs_its_two_parts():
         ({"info": 2.0}, "at most 1"),
         ({"regulariser": "mmd", "info": 0.0, "mmd": 0.5}, "the discrepancy would grow"),
         ({"regulariser": "js", "free_bits": 0.1}, "free_bits are those of the kl"),
-        ({"likelihood": "discretised-logistic"}, r"needs values in \[0, 1\]"),
+        ({"likelihood": "discretised-logistic"}, "grey levels of images"),
+        ({"likelihood": "continuous-bernoulli"}, r"continuous-bernoulli needs values in \[0, 1\]"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options, message):
