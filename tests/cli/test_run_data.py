@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import nacre
-from nacre.cli.input import own_data
+from nacre.cli.input import named, own_data
 from nacre.cli.main import main
 from nacre.data import toy
 from nacre.metrics.context import Context
@@ -188,3 +188,14 @@ def test_a_run_of_grey_photos_is_resumed_and_judged_in_grey(tmp_path):
     assert main(["train", "vae", str(folder), "--color", "grey", *FLAGS, "--out", run]) == 0
     assert nacre.load(run).spec.shape == (1, 8, 8)
     assert main(["reconstruct", run]) == 0 and main(["train", "--resume", run, "--steps", "5"]) == 0
+
+
+def test_a_run_of_stacked_digits_is_judged_by_stacked_digits(tmp_path, monkeypatch):
+    run, asked = tmp_path / "run", []
+    stacked = nacre.load_data(np.random.default_rng(0).integers(0, 256, (30, 3, 8, 8), dtype=np.uint8))
+    nacre.create("vae", stacked.spec, latent=2, hidden=(8,), network="dense").save_pretrained(run)
+    monkeypatch.setattr(
+        "nacre.data.sources.load_data", lambda name, **options: asked.append((name, options)) or stacked
+    )
+    assert named(str(run), "stacked-mnist:test") is stacked
+    assert asked == [("stacked-mnist:test", {"size": (8, 8)})]

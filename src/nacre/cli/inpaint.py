@@ -75,8 +75,10 @@ def run(
     filled = [impute(model, x, gone, steps=steps, seed=seed + i) for i in range(draws if drawn and random else 1)]
     known = x.isfinite() & ~gone
     filled = [torch.where(known, x, rounded(found.cpu(), spec)) for found in filled]
-    if out is not None and n is None and data.endswith((".csv", ".tsv")) and out.suffix == ".csv":
-        write_completed(Path(data), filled[0], ~known, spec, out)
+    table = Path(data).expanduser()
+    whole = not is_image and n is None and table.suffix in (".csv", ".tsv") and table.is_file()
+    if whole and out is not None and out.suffix == ".csv":
+        write_completed(table, filled[0], ~known, spec, out)
     elif out is not None:
         write_examples(filled[0], source, spec, out)
     if drawn:

@@ -102,16 +102,14 @@ def named(run: str, source: str, *, measured: bool = True, whole: bool = False) 
     from nacre.data.attributes import MEASURES
     from nacre.data.pixels import CHANNELS, COLORS
     from nacre.data.sources import first_part, load_data
-    from nacre.data.stacked import CHANNELS as CHANNELS_OF_STACKS
     from nacre.metrics.given import numbered_like
 
-    spec, recorded = facts(run)
-    options: dict[str, Any] = {}
-    if spec.kind == "image":
+    (spec, recorded), first = facts(run), first_part(source)
+    options: dict[str, Any] = {"size": spec.shape[1:]} if spec.kind == "image" else {}
+    if spec.kind == "image" and first:
         names = [name for name in recorded.get("attributes", ()) if name in MEASURES]
         color = next((color for color, mode in COLORS.items() if CHANNELS[mode] == spec.shape[0]), "")
-        options = {"size": spec.shape[1:], "color": color, "attributes": tuple(names) if measured else ()}
-    first = None if source in CHANNELS_OF_STACKS else first_part(source)
+        options |= {"color": color, "attributes": tuple(names) if measured else ()}
     there, label = first.columns if first and spec.columns else (), recorded.get("label", "")
     if first and spec.kind != "sequence" and first.is_image != (spec.kind == "image"):
         kinds = ("images", "vectors") if spec.kind == "image" else ("vectors", "images")

@@ -39,9 +39,7 @@ def run(
     y = rounded(model.reconstruct(x, seed=seed), model.spec)
     if out is not None:
         write_examples(y, source, model.spec, out)
-    if model.spec.columns and grid is None:
-        if out is None:
-            print_columns(model.spec, x, y.cpu(), range(len(model.spec.columns)))
-        return
-    if grid is not None or out is None:
+    elif model.spec.columns and grid is None:
+        print_columns(model.spec, x, y.cpu(), range(len(model.spec.columns)))
+    if grid is not None or not (out or model.spec.columns):
         write_pairs(x[: n or FEW], y[: n or FEW], model.spec, grid or Path(run) / "reconstructions.png", 8)

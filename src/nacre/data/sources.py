@@ -180,10 +180,10 @@ def _about_keys(part: Part) -> tuple[str, ...]:
             f"{shlex.join(found)}",)  # fmt: skip
 
 
-def first_part(source: str) -> Part:
-    """What a source by name holds, before it is resized and before any column of a table is refused."""
-    parts = _open(_split_name(source)[0], 0)
-    return next(iter(parts.values()))()
+def first_part(source: str) -> Part | None:
+    """What a source by name holds, before it is resized and a column of a table is refused; None of stacked digits."""
+    name, _ = _split_name(source)
+    return None if name in stacked.CHANNELS else next(iter(_open(name, 0).values()))()
 
 
 def _labelled(load: Callable[[], Part], name: str) -> Part:
