@@ -1,5 +1,7 @@
 """Fill in what is missing of examples: pixels of images, columns of tables."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -7,7 +9,9 @@ from nacre.errors import NacreError, at_least
 from nacre.model import ArrayLike, Model, seeded
 
 
-def impute(model: Model, x: ArrayLike, missing: ArrayLike | None = None, *, steps: int = 50, seed: int = 0) -> Tensor:
+def impute(
+    model: Model, x: ArrayLike, missing: ArrayLike | None = None, *, steps: int = 50, seed: int = 0, **told: Any
+) -> Tensor:
     """Draw the missing values of examples given the others, (n, *shape) with what was known unchanged.
 
     From the middle of the data's values on, a latent code is drawn given the example and the missing values are set to
@@ -22,6 +26,7 @@ def impute(model: Model, x: ArrayLike, missing: ArrayLike | None = None, *, step
         missing: True where a value is missing, broadcast to the same shape; in addition to NaN.
         steps: Of the chain, 1 or more.
         seed: Of the draws.
+        told: What a conditional model is told of the examples: `labels` and `attributes`.
 
     Raises:
         NacreError: The model cannot reconstruct, or the mask has another shape.
@@ -50,7 +55,7 @@ def impute(model: Model, x: ArrayLike, missing: ArrayLike | None = None, *, step
     values = torch.where(gone, torch.full_like(middle, torch.nan) if model.mixed else middle, values)
     with seeded(seed):
         for _ in range(steps):
-            values = torch.where(gone, model.redraw(values).cpu(), values)
+            values = torch.where(gone, model.redraw(values, **told).cpu(), values)
     return values
 
 

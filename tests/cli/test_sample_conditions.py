@@ -1,12 +1,17 @@
 """Asking a run for labels, attributes and a labelled set."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 import nacre
+from nacre.cli.input import told
 from nacre.cli.main import main
+from nacre.game import Batch
+from nacre.impute import impute, region
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +115,27 @@ def test_what_no_training_example_has_may_be_asked_for_with_a_word_of_warning(ru
     assert main([*asked, "thickness=30"]) == 0
     error = capsys.readouterr().err
     assert error.startswith("note: thickness=30 lies outside of ") and error.count("\n") == 1
+
+
+def test_what_the_data_say_of_examples_is_told_when_they_go_through_the_model(run, tmp_path, capsys):
+    held = nacre.load_data("digits", split="test", attributes=("thickness",))
+    index = held.choice(32, 0)
+    x, y, a = (getattr(held.examples(), key)[index] for key in ("x", "y", "a"))
+    model = nacre.load(run)
+    for verb in ("reconstruct", "inpaint"):
+        assert main([verb, str(run), "-n", "32", "--seed", "0", "--out", str(tmp_path / f"{verb}.npy")]) == 0
+    expected = model.reconstruct(x, labels=y, attributes={"thickness": a[:, 0]})
+    assert np.allclose(np.load(tmp_path / "reconstruct.npy"), expected, atol=1e-5)
+    assert not torch.allclose(expected, model.reconstruct(x), atol=1e-3)
+    gone = region("bottom", model.spec.shape)
+    filled = impute(model, x, gone, seed=0, labels=y, attributes={"thickness": a[:, 0]})
+    assert np.allclose(np.load(tmp_path / "inpaint.npy"), filled, atol=1e-5)
+
+
+def test_classes_are_told_by_name(run):
+    model = nacre.load(run)
+    batch = Batch(x=torch.zeros(4, 1, 8, 8), y=torch.tensor([0, 1, 2, -1]))
+    spec = replace(model.spec, classes=("seven", "7", "0"), attributes=())
+    assert told(model, batch, spec)["labels"].tolist() == [-1, 7, 0, -1]
+    assert told(nacre.create("vae", model.spec), batch, spec) == {}
+    assert told(model, Batch(x=batch.x), spec) == {}

@@ -12,6 +12,7 @@ from nacre.data.dataset import Data
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
 from nacre.game import Batch
+from nacre.impute import impute
 from nacre.models.autoencoders.attribute_vae import AttributeVAE
 from nacre.models.autoencoders.cvae import CVAE
 from nacre.nets.conditions import Conditions
@@ -93,6 +94,23 @@ def test_many_samples_keep_their_own_conditions():
     same = model.sample(1500, seed=0, labels=torch.tensor(labels), attributes={"ink": 0.5})
     assert torch.equal(x, same)
     assert not torch.allclose(x[1000:], model.sample(1500, seed=0, labels=0, attributes={"ink": 0.5})[1000:])
+
+
+def test_examples_come_back_as_what_the_model_is_told_they_are():
+    torch.manual_seed(0)
+    model = CVAE(SPEC, latent=2, hidden=(8,))
+    x, labels = torch.rand(1500, 1, 6, 6), torch.arange(1500) % 3
+    told = {"labels": labels, "attributes": {"ink": [0.5] * 1500}}
+    back = model.reconstruct(x, **told)
+    assert torch.equal(back, model.decode(model.encode(x, **told), **told))
+    assert not torch.allclose(back, model.reconstruct(x))
+    drawn = model.redraw(x, seed=0, **told)
+    assert not torch.allclose(drawn, model.redraw(x, seed=0))
+    gone = torch.zeros(6, 6, dtype=torch.bool)
+    gone[3:] = True
+    filled = impute(model, x, gone, steps=1, seed=3, **told)
+    assert torch.equal(filled[..., :3, :], x[..., :3, :])
+    assert not torch.allclose(filled, impute(model, x, gone, steps=1, seed=3))
 
 
 def test_samples_obey_their_labels():

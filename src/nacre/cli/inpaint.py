@@ -30,7 +30,8 @@ def run(
     """Fill in what is missing of examples; the picture shows hidden, filled in and true.
 
     Of images a part is hidden first, of tables the columns that are named. Without any named, only what is missing of
-    a table is filled in: `nacre inpaint RUN people.csv --out complete.csv`.
+    a table is filled in: `nacre inpaint RUN people.csv --out complete.csv`. A conditional model is told the labels and
+    attributes where the data have them.
 
     Args:
         run: The run folder.
@@ -48,7 +49,7 @@ def run(
     import torch
 
     from nacre.api import load
-    from nacre.cli.input import some
+    from nacre.cli.input import some, told
     from nacre.impute import impute, region
     from nacre.model import Model
 
@@ -57,7 +58,8 @@ def run(
     model = load(run)
     spec = model.spec
     source = some(run, data, n, FEW, seed, out)
-    x = source.examples(seed=seed).x.cpu()
+    batch = source.examples(seed=seed)
+    x = batch.x.cpu()
     names = spec.names
     is_image = spec.kind == "image"
     if is_image and columns:
@@ -72,7 +74,9 @@ def run(
             raise NacreError("say where to write the rows that are filled in, such as --out complete.csv.")
     random = type(model).redraw is not Model.redraw  # else every draw is the same
     drawn = is_image and (out is None or grid is not None)
-    filled = [impute(model, x, gone, steps=steps, seed=seed + i) for i in range(draws if drawn and random else 1)]
+    beside = told(model, batch, source.spec)
+    seeds = range(seed, seed + (draws if drawn and random else 1))
+    filled = [impute(model, x, gone, steps=steps, seed=number, **beside) for number in seeds]
     known = x.isfinite() & ~gone
     filled = [torch.where(known, x, rounded(found.cpu(), spec)) for found in filled]
     table = Path(data).expanduser()

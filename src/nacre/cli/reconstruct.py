@@ -21,6 +21,8 @@ def run(
 ) -> None:
     """Send examples through a model and back; the picture shows each pair, of tables it says how near they are.
 
+    A conditional model is told their labels and attributes where the data have them.
+
     Args:
         run: The run folder.
         data: What to reconstruct; by default held-out examples of the run's own data.
@@ -30,13 +32,14 @@ def run(
         out: Write the reconstructions here, as `nacre sample` does, with the labels where there are some.
     """
     from nacre.api import load
-    from nacre.cli.input import some
+    from nacre.cli.input import some, told
 
     unused(out)
     model = load(run)
     source = some(run, data, n, FEW, seed, out)
-    x = source.examples(seed=seed).x
-    y = rounded(model.reconstruct(x, seed=seed), model.spec)
+    batch = source.examples(seed=seed)
+    x = batch.x
+    y = rounded(model.reconstruct(x, seed=seed, **told(model, batch, source.spec)), model.spec)
     if out is not None:
         write_examples(y, source, model.spec, out)
     elif model.spec.columns and grid is None:

@@ -40,8 +40,8 @@ class CVAE(VAE):
         emphasis: Factor of the conditions where they enter the networks, positive.
 
     Shapes:
-        encode: (n, *shape) -> (n, latent), the mean of q(z|x, c). decode: (n, latent) -> (n, *shape). Both take
-        `labels` and `attributes`; without them the conditions are unknown.
+        encode: (n, *shape) -> (n, latent), the mean of q(z|x, c). decode: (n, latent) -> (n, *shape). All methods but
+        the score take `labels` and `attributes`; without them the conditions are unknown.
 
     Departures:
         The prior of z does not depend on c, so that z holds what c does not say. Hidden conditions are from
@@ -158,6 +158,17 @@ class CVAE(VAE):
         """The mean of p(x|z, c), shape (n, *shape)."""
         c = self.conditions(len(z), *self.conditions.asked(len(z), labels, attributes))
         return self.likelihood.mean(self.decoder(torch.cat([z, c], 1)))
+
+    @inference
+    def reconstruct(self, x: Tensor, labels: Labels = None, attributes: Attributes = None) -> Tensor:
+        """The mean of p(x|z, c) at the mean of q(z|x, c), shape (n, *shape)."""
+        return self.decode(self.encode(x, labels=labels, attributes=attributes), labels=labels, attributes=attributes)
+
+    @inference
+    def redraw(self, x: Tensor, labels: Labels = None, attributes: Attributes = None) -> Tensor:
+        """A draw of p(x'|z, c), of images the mean, for one draw of z ~ q(z|x, c): shape (n, *shape)."""
+        h = self.posterior(x, labels, attributes)
+        return self.likelihood.sample(self.decoder(self.latents.draw_exactly(h)))
 
 
 class Told(Normal):
