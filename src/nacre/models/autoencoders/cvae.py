@@ -40,8 +40,8 @@ class CVAE(VAE):
         emphasis: Factor of the conditions where they enter the networks, positive.
 
     Shapes:
-        encode: (n, *shape) -> (n, latent), the mean of q(z|x, c). decode: (n, latent) -> (n, *shape). All methods but
-        the score take `labels` and `attributes`; without them the conditions are unknown.
+        encode: (n, *shape) -> (n, latent), the mean of q(z|x, c). decode: (n, latent) -> (n, *shape). Both, reconstruct
+        and redraw take `labels` and `attributes`; without them the conditions are unknown.
 
     Departures:
         The prior of z does not depend on c, so that z holds what c does not say. Hidden conditions are from
