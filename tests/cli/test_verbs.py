@@ -77,8 +77,16 @@ def test_show_reads_like_the_algorithm_box(capsys):
         r"departs +The critic's last layer has no bias",
     ):
         assert re.search(line, box), line
-    assert main(["show", "stacked-ae", "--data", "digits"]) == 0
+    assert main(["show", "stacked-ae", "digits"]) == 0
     assert "phase 4   all layers, 50% of the steps" in capsys.readouterr().out
+
+
+def test_show_takes_tables_with_categories_and_gaps(tmp_path, capsys):
+    rows = "".join(f"{number},{'ab'[number % 2]}\n" for number in range(40))
+    (tmp_path / "pay.csv").write_text(f"pay,sector\n{rows},b\n")
+    assert main(["show", "tabular-vae", str(tmp_path / "pay.csv")]) == 0
+    # the number, two categories and the flag of a missing number
+    assert re.search(r"encoder +\(4\) -> \(64\)", capsys.readouterr().out)
 
 
 def test_data_inspects_and_suggests(capsys, tmp_path):

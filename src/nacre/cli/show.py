@@ -17,8 +17,7 @@ VERBS = ("sample", "encode", "decode", "reconstruct", "score", "interpolate", "e
 
 def run(
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")],
-    *,
-    data: str = "",
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")] = "",
 ) -> None:
     """Show a model as its paper's algorithm box.
 

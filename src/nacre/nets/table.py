@@ -36,9 +36,10 @@ class TableInput(nn.Module):
         for name, values in (("center", spec.center), ("scale", spec.scale)):
             every = torch.tensor(values).expand(spec.size) if len(values) == 1 else torch.tensor(values)
             self.register_buffer(name, every[self.number].clone(), persistent=False)
-        starts = torch.tensor([0, *(count for _, count in self.categorical)]).cumsum(0)
-        self.register_buffer("slots", starts, persistent=False)
-        self.width = len(numbers) + int(starts[-1]) + len(flags)
+        counts = [count for _, count in self.categorical]
+        self.choices = sum(counts)
+        self.register_buffer("slots", torch.tensor([0, *counts[:-1]]).cumsum(0), persistent=False)
+        self.width = len(numbers) + self.choices + len(flags)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, *shape) -> (n, width); a missing value is 0 in all its places but the flag."""
@@ -47,8 +48,8 @@ class TableInput(nn.Module):
         if self.categorical:
             chosen = rows[:, [j for j, _ in self.categorical]]
             known = chosen.isfinite()
-            index = chosen.nan_to_num(0.0).long() + self.slots[:-1]
-            hot = rows.new_zeros(len(rows), int(self.slots[-1]))
+            index = chosen.nan_to_num(0.0).long() + self.slots
+            hot = rows.new_zeros(len(rows), self.choices)
             parts.append(hot.scatter(1, index, known.to(rows.dtype)))
         if len(self.gaps):
             parts.append(rows[:, self.gaps].isnan().to(rows.dtype))
