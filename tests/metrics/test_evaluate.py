@@ -248,6 +248,18 @@ def table_model():
     return nacre.train("tabular-vae", data, steps=20, latent=2, hidden=(8,), batch_size=50, progress=False), data
 
 
+def test_reconstruction_weighs_columns_alike_whatever_their_units():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 2)).astype(np.float32)
+    found = []
+    for units in ((1, 1), (1, 1e4)):
+        model = nacre.train("ae", x * np.float32(units), latent=1, hidden=(), steps=50, seed=0, progress=False)
+        found.append(nacre.evaluate(model, x[:100] * np.float32(units), ["reconstruction"]).get("reconstruction"))
+    assert found[1].value == pytest.approx(found[0].value, rel=0.05)
+    assert found[0].references["the mean example"] == pytest.approx(1, abs=0.3)
+    assert found[0].unit == "variances per value"
+
+
 def test_reconstruction_counts_what_is_known_where_only_held_out_rows_have_gaps():
     rng = np.random.default_rng(0)
     x = torch.from_numpy(rng.normal(size=(200, 3)).astype(np.float32))

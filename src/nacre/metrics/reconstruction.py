@@ -19,23 +19,25 @@ def obstacle(context: Context) -> str:
 def measure(context: Context) -> list[Result]:
     """The mean of (x - reconstruction)^2 over values and examples, beside that of always answering the mean example.
 
-    Where values are categories or missing, it is the mean over known values: a number counts its squared error by the
+    Where columns have units of their own, it is the mean over known values: a number counts its squared error by the
     column's variance, a category 0 or 1; the mean example has the most frequent categories.
     """
     x, spec = context.real.x.cpu(), context.model.spec
     mixed = spec.mixed or context.data.spec.mixed or bool(x.isnan().any())
+    columns = mixed or (spec.kind == "vector" and len(spec.scale) > 1)
     y = context.model.reconstruct(x, seed=context.seed).cpu()
     train = context.train.examples(10_000, context.seed).x.cpu()
-    if mixed:
+    if columns:
         error, baseline = unlike(spec, x, y), float(unlike(spec, x, typical(spec, train).expand_as(x)).mean())
     else:
         error = (y - x).square().flatten(1).mean(1).double()
         baseline = float((train.mean(0) - x).square().mean())
+    unit = "variances, or categories wrong, per value" if any(spec.categories) else "variances per value"
     return [
         Result(
             "reconstruction",
             float(error.mean()),
-            "variances, or categories wrong, per value" if mixed else "squared error per value",
+            unit if columns else "squared error per value",
             "lower",
             context.protocol(n_real=len(x)),
             interval=of_mean(error),
