@@ -11,12 +11,14 @@ class NacreError(Exception):
 
 
 def at_least(least: float, **values: float | tuple[float, ...]) -> None:
-    """Refuse values below `least`, and NaN: `at_least(1, latent=latent)`.
+    """Refuse values below `least`, NaN, and what is no number: `at_least(1, latent=latent)`.
 
     Raises:
-        NacreError: The first value that is too small, by name.
+        NacreError: The first value that is too small or none, by name.
     """
     for name, value in values.items():
+        if isinstance(value, str):
+            raise NacreError(f"{name} is {value!r}; give a number.")
         if not all(part >= least for part in (value if isinstance(value, tuple) else (value,))):  # NaN is not
             raise NacreError(f"{name} is {value}; it must be at least {least}.")
 

@@ -43,6 +43,8 @@ def impute(
     values = model.floats(x).cpu()
     gone = values.isnan()
     if missing is not None:
+        if isinstance(missing, str):
+            raise NacreError(f"the mask is {missing!r}; nacre.impute.region({missing!r}, model.spec.shape) makes one.")
         mask = torch.as_tensor(missing, dtype=torch.bool)
         try:
             gone = gone | mask.expand_as(values)

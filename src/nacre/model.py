@@ -1,6 +1,7 @@
 """What every model shares: its configuration, its contract with the user, and how it is saved."""
 
 import functools
+import inspect
 import json
 import math
 import shutil
@@ -33,12 +34,17 @@ def inference(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
     A keyword with one value per example, or a dict of such, is cut along. With a `seed` the random state of the caller
     is untouched.
     """
+    takes = inspect.signature(method).parameters
 
     @functools.wraps(method)
     def safe(
         self: "Model", what: int | ArrayLike, *, seed: int | None = None, batch_size: int = 1000, **options: Any
     ) -> Tensor:
         with self.evaluating(), seeded(seed), torch.no_grad():
+            if told := [name for name in ("labels", "attributes") if name in options and name not in takes]:
+                raise NacreError(
+                    f"{self.registered_name()} takes no {told[0]} in `{method.__name__}`; leave them out, or use cvae."
+                )
             if isinstance(what, str | Path):
                 raise NacreError(f"{str(what)!r} is a name; give an array: nacre.load_data(NAME).examples().x is one.")
             if isinstance(what, float):
@@ -198,13 +204,13 @@ class Model(nn.Module):
         """The example of each latent code, shape (n, *spec.shape)."""
         raise self._cannot("decode", "it has no decoder")
 
-    def reconstruct(self, x: ArrayLike, *, seed: int | None = None) -> Tensor:
-        """Every example through the encoder and back, shape (n, *spec.shape)."""
-        return self.decode(self.encode(x, seed=seed))
+    def reconstruct(self, x: ArrayLike, *, seed: int | None = None, **told: Any) -> Tensor:
+        """Every example through the encoder and back, shape (n, *spec.shape); `told` is what both are told besides."""
+        return self.decode(self.encode(x, seed=seed, **told), **told)
 
-    def redraw(self, x: ArrayLike, *, seed: int | None = None) -> Tensor:
+    def redraw(self, x: ArrayLike, *, seed: int | None = None, **told: Any) -> Tensor:
         """Every example decoded from a code drawn given it, where codes are random; else as `reconstruct` gives it."""
-        return self.reconstruct(x, seed=seed)
+        return self.reconstruct(x, seed=seed, **told)
 
     def score_samples(self, x: ArrayLike, *, seed: int | None = None) -> Tensor:
         """The log-density of each example, or a bound on it, in nats, shape (n,)."""
@@ -276,7 +282,13 @@ class Model(nn.Module):
 
     def floats(self, values: ArrayLike) -> Tensor:
         """Values of a user as a float tensor on the model's device; bytes of grey images become [0, 1]."""
-        tensor = torch.as_tensor(values)
+        try:
+            tensor = torch.as_tensor(values)
+        except (TypeError, ValueError, RuntimeError):
+            raise NacreError(
+                f"a {type(values).__name__} is no array of numbers; give a tensor or an array, such as "
+                f"nacre.load_data(NAME).examples().x."
+            ) from None
         grey = tensor.dtype == torch.uint8 and self.spec.kind == "image" and not self.spec.binary
         tensor = tensor.to(self.device, torch.float32)
         return tensor / 255 if grey else tensor

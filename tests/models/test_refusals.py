@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from torch.utils.data import TensorDataset
 
 import nacre
 from nacre import NacreError
 from nacre.few_labels import few_labels
 from nacre.impute import impute
+from nacre.latent.interpolate import interpolate
 from nacre.nets.scale import unrounded
 
 
@@ -44,3 +46,34 @@ def test_what_is_said_in_bf16_is_reckoned_with_in_float32():
     model = nacre.create("vae", nacre.load_data("digits").spec)
     with torch.autocast("cpu", torch.bfloat16):
         assert model.posterior(torch.rand(2, 1, 8, 8)).dtype == torch.float32
+
+
+def test_what_a_model_cannot_take_is_said_in_one_sentence():
+    digits = nacre.load_data("digits")
+    vae, cvae = (nacre.create(name, digits.spec, latent=2) for name in ("vae", "cvae"))
+    x = digits.examples(3).x
+    for ask, words in (
+        (lambda: vae.sample(3, labels=1), "vae takes no labels in `sample`"),
+        (lambda: vae.reconstruct(x, labels=1), "vae takes no labels in `encode`"),
+        (lambda: impute(vae, x, torch.ones(8, 8), attributes={"slant": 1}), "takes no attributes in `redraw`"),
+        (lambda: impute(vae, x, "left"), r"region\('left', model.spec.shape\) makes one"),
+        (lambda: cvae.sample(2, labels=[[1], [2]]), r"labels have shape \(2, 1\)"),
+        (lambda: vae.encode(digits), "a Data is no array of numbers"),
+        (lambda: vae.encode(None), "a NoneType is no array"),
+        (lambda: interpolate(vae, torch.zeros(2), torch.zeros(3)), r"shapes \(2,\), \(3,\)"),
+        (lambda: nacre.create("vae", digits.spec, latent="x"), "latent is 'x'; give a number"),
+        (lambda: digits.examples(-1), "n is -1"),
+        (lambda: nacre.load_data(TensorDataset(x, torch.arange(3))), "is a TensorDataset and no array"),
+    ):
+        with pytest.raises(NacreError, match=words):
+            ask()
+    told = nacre.create("cvae", nacre.load_data("digits", attributes=("slant",)).spec)
+    with pytest.raises(NacreError, match="slant is 'much'; give a number"):
+        told.sample(2, attributes={"slant": "much"})
+
+
+def test_of_no_examples_nothing_comes_back():
+    model = nacre.create("vae", nacre.load_data("digits").spec, latent=2)
+    nothing = torch.zeros(0, 1, 8, 8)
+    assert model.score_samples(nothing, draws=3).shape == (0,)
+    assert model.encode(nothing).shape == (0, 2) and model.reconstruct(nothing).shape == nothing.shape

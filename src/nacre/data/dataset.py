@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nacre.data.images import EncodedImages
 from nacre.data.spec import Spec
-from nacre.errors import NacreError
+from nacre.errors import NacreError, at_least
 from nacre.game import Batch
 
 
@@ -140,6 +140,7 @@ class Data:
 
     def choice(self, n: int | None = None, seed: int = 0) -> Tensor:
         """The index that `examples` takes, int64 on the data's device."""
+        at_least(0, n=0 if n is None else n)
         if n is None or n >= len(self):
             return torch.arange(len(self), device=self.device)
         return torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:n].to(self.device)

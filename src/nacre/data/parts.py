@@ -165,7 +165,11 @@ def array_part(x: Any, y: Any = None, where: str = "the data", **options: Any) -
     try:
         x = np.asarray(x)
     except ValueError as error:
-        raise NacreError(f"{where} is no array, since its rows differ in shape; make them of one shape.") from error
+        if isinstance(x, list | tuple):
+            raise NacreError(f"{where} is no array, since its rows differ in shape; make them of one shape.") from error
+        raise NacreError(
+            f"{where} is a {type(x).__name__} and no array; give an array of examples, or a pair of it and the labels."
+        ) from error
     if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool) or np.iscomplexobj(x):
         raise NacreError(f"{where} holds values of type {x.dtype}; give an array of numbers.")
     if x.ndim == 0 or x.size == 0:

@@ -51,6 +51,11 @@ def interpolate(
         raise NacreError(f"steps is {steps}; a path has at least 2.")
     if len(waypoints) < 2:
         raise NacreError("a path needs at least two codes: interpolate(model, a, b).")
+    if len({tuple(code.shape) for code in waypoints}) > 1 or waypoints[0].dim() != 1:
+        shapes = ", ".join(str(tuple(code.shape)) for code in waypoints)
+        raise NacreError(
+            f"the codes have the shapes {shapes}; give single ones of one size, as rows of model.encode(x)."
+        )
     t = torch.linspace(0, 1, steps, device=waypoints[0].device)
     between = spherical if path == "spherical" else linear
     legs = [between(a, b, t)[1:] for a, b in pairwise(waypoints)]

@@ -37,7 +37,7 @@ def importance_bound(
     at_least(1, draws=draws)
     limit = at_once or max(1, int(BYTES / (4 * (PER_VALUE * x[:1].numel() + PER_EXAMPLE))))
     parts = zip(*(rows.split(limit) for rows in (x, *given)), strict=True)
-    return torch.cat([_of_chunk(log_weight, part, draws, limit // len(part[0])) for part in parts])
+    return torch.cat([_of_chunk(log_weight, part, draws, limit // max(1, len(part[0]))) for part in parts])
 
 
 def _of_chunk(log_weight: Callable[..., Tensor], rows: tuple[Tensor, ...], draws: int, at_once: int) -> Tensor:

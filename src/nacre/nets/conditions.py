@@ -157,6 +157,8 @@ class Conditions(nn.Module):
         elif isinstance(labels, list | tuple):
             labels = [self._number(label) if isinstance(label, str) else label for label in labels]
         given = torch.as_tensor(labels, device=self.labels.device)
+        if given.dim() > 1:
+            raise NacreError(f"labels have shape {tuple(given.shape)}; give one for each example, or one for all.")
         numbers = given.long()
         if not torch.equal(numbers.to(given.dtype), given):
             raise NacreError("labels must be whole numbers, or the names of classes.")
@@ -179,6 +181,8 @@ class Conditions(nn.Module):
             if name not in self.names:
                 known = ", ".join(self.names) or "none"
                 raise NacreError(f"there is no attribute {name!r}; the model was trained with: {known}.")
+            if isinstance(value, str):
+                raise NacreError(f"{name} is {value!r}; give a number.")
             values[:, self.names.index(name)] = self._rows(torch.as_tensor(value), n, name).to(self.mean)
         return values
 

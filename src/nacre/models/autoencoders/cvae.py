@@ -160,11 +160,6 @@ class CVAE(VAE):
         return self.likelihood.mean(self.decoder(torch.cat([z, c], 1)))
 
     @inference
-    def reconstruct(self, x: Tensor, labels: Labels = None, attributes: Attributes = None) -> Tensor:
-        """The mean of p(x|z, c) at the mean of q(z|x, c), shape (n, *shape)."""
-        return self.decode(self.encode(x, labels=labels, attributes=attributes), labels=labels, attributes=attributes)
-
-    @inference
     def redraw(self, x: Tensor, labels: Labels = None, attributes: Attributes = None) -> Tensor:
         """A draw of p(x'|z, c), of images the mean, for one draw of z ~ q(z|x, c): shape (n, *shape)."""
         h = self.posterior(x, labels, attributes)
