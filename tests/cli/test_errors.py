@@ -27,6 +27,15 @@ def said(capsys, *arguments: object) -> str:
     return message
 
 
+def test_ctrl_c_before_anything_was_begun_says_so(capsys, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nacre.cli.show.box", stop)
+    assert main(["show", "vae"]) == 130
+    assert capsys.readouterr().err == "nacre: stopped.\n"
+
+
 def image(path, size=(8, 8)):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (*size[::-1], 3), dtype=np.uint8)).save(path)

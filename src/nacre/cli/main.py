@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 2
     except KeyboardInterrupt as stopped:
-        print(f"nacre: {stopped or 'stopped.'}", file=sys.stderr)
+        print(f"nacre: {str(stopped) or 'stopped.'}", file=sys.stderr)
         return 130
     return code or 0
 
