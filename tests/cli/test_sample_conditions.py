@@ -8,10 +8,14 @@ import pytest
 import torch
 
 import nacre
-from nacre.cli.input import told
 from nacre.cli.main import main
 from nacre.game import Batch
 from nacre.impute import impute, region
+from nacre.latent.codes import codes_of
+from nacre.latent.interpolate import interpolate
+from nacre.latent.manifold import manifold
+from nacre.latent.traverse import traverse
+from nacre.nets.conditions import told, told_of
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +143,25 @@ def test_classes_are_told_by_name(run):
     assert told(model, batch, spec)["labels"].tolist() == [-1, 7, 0, -1]
     assert told(nacre.create("vae", model.spec), batch, spec) == {}
     assert told(model, Batch(x=batch.x), spec) == {}
+
+
+def test_walks_through_a_conditional_latent_are_told_what_the_first_example_is(run, tmp_path):
+    held, model = nacre.load_data("digits", split="test", attributes=("thickness",)), nacre.load(run)
+    codes = codes_of(model, held, n=4, seed=1, telling=True)
+    batch = held.examples(4, 1)
+    assert torch.equal(codes.told["labels"], batch.y) and torch.equal(
+        codes.told["attributes"]["thickness"], batch.a[:, 0]
+    )
+    assert torch.equal(codes.z, model.encode(batch.x, **codes.told))
+    assert codes_of(model, held, n=4, seed=1).told == {}
+    one = told_of(codes.told, 0)
+    walk = interpolate(model, codes.z[0], codes.z[1], steps=3, **one)
+    assert torch.allclose(walk[[0, 2]], model.decode(codes.z[:2], **one), atol=1e-6)
+    rows = traverse(model, codes.z[0], [1], steps=3, reach=2.0, **one)
+    middle = torch.tensor([[codes.z[0, 0], 0.0]])
+    assert torch.allclose(rows[0, 1], model.decode(middle, **one)[0], atol=1e-6)
+    plane = manifold(model, 3, **one)
+    assert torch.allclose(plane[1, 1], model.decode(torch.zeros(1, 2), **one)[0], atol=1e-5)
+    for verb in ("interpolate", "traverse"):
+        assert main([verb, str(run), "--grid", str(tmp_path / f"{verb}.png")]) == 0
+        assert (tmp_path / f"{verb}.png").stat().st_size > 0

@@ -49,9 +49,10 @@ def run(
     import torch
 
     from nacre.api import load
-    from nacre.cli.input import some, told
+    from nacre.cli.input import some
     from nacre.impute import impute, region
     from nacre.model import Model
+    from nacre.nets.conditions import told
 
     unused(out)
     at_least(1, draws=draws)

@@ -1,6 +1,5 @@
 """The data that a verb about a run works on."""
 
-import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +8,6 @@ from nacre.errors import NacreError, at_least
 if TYPE_CHECKING:
     from nacre.data.dataset import Data
     from nacre.data.spec import Spec
-    from nacre.game import Batch
-    from nacre.model import Model
 
 
 def held_out(run: str, source: str = "") -> "Data":
@@ -44,27 +41,6 @@ def some(run: str, source: str, n: int | None, few: int, seed: int, out: Path | 
         at_least(1, n=n)
     data = given(run, source)
     return data if n is None and source and out else data.subset(data.choice(n or few, seed))
-
-
-def told(model: "Model", batch: "Batch", spec: "Spec") -> dict[str, Any]:
-    """What a conditional model can be told of examples beside themselves, as keywords; of another model nothing.
-
-    Args:
-        model: What `redraw` and `reconstruct` are called of.
-        batch: The examples.
-        spec: That of their data, whose classes may have other numbers than the model's; those it lacks are unknown.
-    """
-    import torch
-
-    takes, known = inspect.signature(type(model).redraw).parameters, model.spec
-    options: dict[str, Any] = {}
-    if "labels" in takes and known.classes and spec.classes and "y" in batch:
-        numbers = [known.classes.index(name) if name in known.classes else -1 for name in spec.classes]
-        options["labels"] = torch.tensor([*numbers, -1], device=batch.y.device)[batch.y]  # -1 stays -1
-    if "attributes" in takes and "a" in batch:
-        shared = [name for name in spec.attributes if name in known.attributes]
-        options["attributes"] = {name: batch.a[:, spec.attributes.index(name)] for name in shared}
-    return options
 
 
 def own_data(run: str, source: str = "") -> "Data":

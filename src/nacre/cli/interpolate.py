@@ -23,6 +23,8 @@ def run(
 ) -> None:
     """Walk through latent space from one example to another: one row per pair.
 
+    What a conditional model is told, a label for example, is that of the first on the whole way.
+
     Args:
         run: The run folder.
         pairs: Rows, 8 by default, or as many as there are examples for. A model with an encoder walks between held-out
@@ -39,12 +41,17 @@ def run(
     from nacre.api import load
     from nacre.cli.latent import show, some_codes
     from nacre.latent.interpolate import interpolate
+    from nacre.nets.conditions import told_of
 
     if (pairs is not None and pairs < 1) or steps < 2 or through < 2:
         raise NacreError("interpolation needs at least one pair, two examples to go through and two steps.")
     model = load(run)
-    codes = some_codes(model, run, through * (pairs or 1), seed, most=through * (pairs or ROWS)).z
-    z = codes[: len(codes) // through * through].unflatten(0, (-1, through))
+    codes = some_codes(model, run, through * (pairs or 1), seed, most=through * (pairs or ROWS))
+    z = codes.z[: len(codes) // through * through].unflatten(0, (-1, through))
     kind = path if path != "auto" else "linear" if model.can("encode") else "spherical"
-    walks = torch.stack([interpolate(model, *waypoints, steps=steps, path=kind) for waypoints in z])
+    told = [told_of(codes.told, row * through) for row in range(len(z))]
+    rows = [
+        interpolate(model, *waypoints, steps=steps, path=kind, **what) for waypoints, what in zip(z, told, strict=True)
+    ]
+    walks = torch.stack(rows)
     show(walks, model, Path(run) / "interpolation.png", grid, animation)

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 def some_codes(model: "Model", run: str, n: int, seed: int, most: int = 0) -> "Codes":
     """From n to `most` codes of held-out examples of the run's data; draws of the prior without an encoder.
 
+    A conditional model is told the examples' labels and attributes.
+
     Raises:
         NacreError: There are fewer than n examples.
     """
     from nacre.cli.input import held_out
     from nacre.latent.codes import codes_of
 
-    codes = codes_of(model, held_out(run) if model.can("encode") else None, n=most or n, seed=seed)
+    codes = codes_of(model, held_out(run) if model.can("encode") else None, n=most or n, seed=seed, telling=True)
     if len(codes) < n:
         raise NacreError(f"{n} codes were asked for but the data have {len(codes)} examples; ask for fewer.")
     return codes

@@ -32,7 +32,8 @@ def run(
         out: Write the reconstructions here, as `nacre sample` does, with the labels where there are some.
     """
     from nacre.api import load
-    from nacre.cli.input import some, told
+    from nacre.cli.input import some
+    from nacre.nets.conditions import told
 
     unused(out)
     model = load(run)

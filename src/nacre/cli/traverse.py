@@ -22,6 +22,8 @@ def run(
 ) -> None:
     """Change single dimensions of a code, one row each; a latent of two dimensions is drawn as a whole.
 
+    A conditional model is told what the example whose code it is has, its label for example.
+
     Args:
         run: The run folder.
         dims: Which dimensions, counted from 0; by default those ten that change most, or the grid of two.
@@ -39,17 +41,20 @@ def run(
     from nacre.latent.codes import codes_of, has_prior
     from nacre.latent.manifold import manifold
     from nacre.latent.traverse import traverse
+    from nacre.nets.conditions import told_of
 
     if not 0 < reach < float("inf"):
         raise NacreError(f"reach is {reach:g}; it must be positive.")
     model = load(run)
-    z = some_codes(model, run, 1, seed).z[0]
-    known = None if has_prior(model) else codes_of(model, held_out(run) if model.can("encode") else None).z
+    code = some_codes(model, run, 1, seed)
+    z, told = code.z[0], told_of(code.told, 0)
+    data = held_out(run) if model.can("encode") else None
+    known = None if has_prior(model) else codes_of(model, data, telling=True).z
     if not dims and len(z) == 2:
-        plane = manifold(model, 20 if steps is None else steps, known)
+        plane = manifold(model, 20 if steps is None else steps, known, **told)
         show(plane, model, Path(run) / "manifold.png", grid, animation, plane=True)
         return
-    walks = traverse(model, z, dims or None, reach=reach, steps=9 if steps is None else steps, codes=known)
+    walks = traverse(model, z, dims or None, reach=reach, steps=9 if steps is None else steps, codes=known, **told)
     if not dims:
         units = torch.tensor(model.spec.scale, device=walks.device)
         change = (walks.flatten(2) / units).var(1).sum(1)  # of the examples in each row

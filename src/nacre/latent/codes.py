@@ -1,13 +1,14 @@
 """Where the latent codes come from that a tool works on."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from nacre.errors import NacreError
 from nacre.model import Model, seeded
+from nacre.nets.conditions import told
 
 if TYPE_CHECKING:
     from nacre.data.dataset import Data
@@ -20,20 +21,24 @@ class Codes:
     Args:
         z: Shape (n, latent).
         y: int64 (n,); None for unlabelled data and for draws of a prior.
+        told: What a conditional model was told of the examples beside them, as keywords of `encode` and `decode`.
     """
 
     z: Tensor
     y: Tensor | None = None
+    told: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.z)
 
     def take(self, index: Tensor) -> "Codes":
-        """The codes of an index, or of a mask, (n,)."""
+        """The codes of an index, or of a mask, (n,), with their labels."""
         return Codes(self.z[index], None if self.y is None else self.y[index])
 
 
-def codes_of(model: Model, data: "Data | None" = None, *, n: int = 2_000, seed: int = 0) -> Codes:
+def codes_of(
+    model: Model, data: "Data | None" = None, *, n: int = 2_000, seed: int = 0, telling: bool = False
+) -> Codes:
     """Codes to work on: of examples where the model has an encoder, else draws of its prior.
 
     Args:
@@ -41,6 +46,7 @@ def codes_of(model: Model, data: "Data | None" = None, *, n: int = 2_000, seed: 
         data: What to encode; not needed for a model without an encoder.
         n: The most codes, 1 or more.
         seed: Draws the examples or the codes.
+        telling: Whether a conditional model is told the examples' labels and attributes.
 
     Raises:
         NacreError: The model cannot decode, or it has an encoder and there are no data.
@@ -56,7 +62,8 @@ def codes_of(model: Model, data: "Data | None" = None, *, n: int = 2_000, seed: 
         raise NacreError(f"{model.registered_name()} takes its codes from examples; give data to encode.")
     batch = data.examples(n, seed)
     y = batch.get("y")
-    return Codes(model.encode(batch.x), None if y is None else y.to(model.device))
+    beside = told(model, batch, data.spec) if telling else {}
+    return Codes(model.encode(batch.x, **beside), None if y is None else y.to(model.device), beside)
 
 
 def draws_normals(model: Model) -> bool:

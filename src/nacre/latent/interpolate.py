@@ -5,7 +5,7 @@ Reference:
 """
 
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -33,7 +33,7 @@ def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 
 
 def interpolate(
-    model: Model, *waypoints: Tensor, steps: int = 9, path: Literal["linear", "spherical"] = "linear"
+    model: Model, *waypoints: Tensor, steps: int = 9, path: Literal["linear", "spherical"] = "linear", **told: Any
 ) -> Tensor:
     """The decoded examples on a path through latent codes, which are met in their order: (points, *shape).
 
@@ -43,6 +43,7 @@ def interpolate(
         steps: Points from one waypoint to the next, both included, 2 or more; k waypoints make
             (k - 1)(steps - 1) + 1 points.
         path: linear or spherical.
+        told: What a conditional model is told on the whole way: `labels` and `attributes`.
 
     Raises:
         NacreError: The model cannot decode, there are fewer than two steps, or fewer than two waypoints.
@@ -59,4 +60,4 @@ def interpolate(
     t = torch.linspace(0, 1, steps, device=waypoints[0].device)
     between = spherical if path == "spherical" else linear
     legs = [between(a, b, t)[1:] for a, b in pairwise(waypoints)]
-    return model.decode(torch.cat([waypoints[0][None], *legs]))
+    return model.decode(torch.cat([waypoints[0][None], *legs]), **told)

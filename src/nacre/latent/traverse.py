@@ -1,6 +1,7 @@
 """Traversals: one dimension of a code changes, the others stay."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ def traverse(
     reach: float = 3.0,
     steps: int = 9,
     codes: Tensor | None = None,
+    **told: Any,
 ) -> Tensor:
     """The examples as single dimensions of a code go through a range: (dims, steps, *shape).
 
@@ -30,6 +32,7 @@ def traverse(
         reach: How far to both sides, in standard deviations.
         steps: Values of each dimension, 2 or more.
         codes: Codes whose mean and deviation to use, shape (n, latent), for a model without a prior.
+        told: What a conditional model is told of all: `labels` and `attributes`.
 
     Raises:
         NacreError: There is no such dimension, or there are fewer than two steps.
@@ -45,4 +48,4 @@ def traverse(
     rows = z.repeat(len(dims), steps, 1)
     for row, dim in zip(rows, dims, strict=True):
         row[:, dim] = center[dim] + t * spread[dim]
-    return model.decode(rows.flatten(0, 1)).unflatten(0, (len(dims), steps))
+    return model.decode(rows.flatten(0, 1), **told).unflatten(0, (len(dims), steps))

@@ -1,6 +1,8 @@
 """What a conditional model is told: labels and attributes, any of which may be unknown."""
 
+import inspect
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,6 +13,9 @@ from nacre.data.dataset import Data
 from nacre.data.spec import Spec
 from nacre.errors import NacreError
 from nacre.game import Batch
+
+if TYPE_CHECKING:
+    from nacre.model import Model
 
 UNKNOWN = -1
 REMEMBERED = 10_000
@@ -192,3 +197,27 @@ class Conditions(nn.Module):
         if values.dim() and len(values) != n:
             raise NacreError(f"{len(values)} values of {what} were given for {n} examples; give one, or {n}.")
         return values.expand(n) if not values.dim() else values
+
+
+def told(model: "Model", batch: Batch, spec: Spec) -> dict[str, Any]:
+    """What a conditional model can be told of examples beside themselves, as keywords; of another model nothing.
+
+    Args:
+        model: What `redraw` and `reconstruct` are called of.
+        batch: The examples.
+        spec: That of their data, whose classes may have other numbers than the model's; those it lacks are unknown.
+    """
+    takes, known = inspect.signature(type(model).redraw).parameters, model.spec
+    options: dict[str, Any] = {}
+    if "labels" in takes and known.classes and spec.classes and "y" in batch:
+        numbers = [known.classes.index(name) if name in known.classes else -1 for name in spec.classes]
+        options["labels"] = torch.tensor([*numbers, -1], device=batch.y.device)[batch.y]  # -1 stays -1
+    if "attributes" in takes and "a" in batch:
+        shared = [name for name in spec.attributes if name in known.attributes]
+        options["attributes"] = {name: batch.a[:, spec.attributes.index(name)] for name in shared}
+    return options
+
+
+def told_of(told: dict[str, Any], row: int) -> dict[str, Any]:
+    """What `told` says of one example, for all that is made from it."""
+    return {k: told_of(v, row) if isinstance(v, dict) else v[row] for k, v in told.items()}

@@ -16,6 +16,7 @@ def walks(every: Sequence[Entry], held: Data | None) -> str:
     """Walks between held-out images for models with an encoder, between draws of the prior for others."""
     from nacre.latent.codes import codes_of
     from nacre.latent.interpolate import interpolate
+    from nacre.nets.conditions import told_of
 
     tiles = []
     for entry in every:
@@ -25,9 +26,13 @@ def walks(every: Sequence[Entry], held: Data | None) -> str:
             continue
         path = "linear" if encodes else "spherical"
         try:
-            codes = codes_of(model, held if encodes else None, n=2 * ROWS, seed=0).z
-            pairs = codes[: len(codes) // 2 * 2].unflatten(0, (-1, 2))
-            rows = [interpolate(model, *pair, steps=STEPS, path=path) for pair in pairs]
+            codes = codes_of(model, held if encodes else None, n=2 * ROWS, seed=0, telling=True)
+            pairs = codes.z[: len(codes) // 2 * 2].unflatten(0, (-1, 2))
+            told = [told_of(codes.told, 2 * row) for row in range(len(pairs))]
+            rows = [
+                interpolate(model, *pair, steps=STEPS, path=path, **what)
+                for pair, what in zip(pairs, told, strict=True)
+            ]
         except NacreError:  # a model whose codes want a condition beside them
             continue
         ends = "held-out examples" if encodes else "draws of the prior"
