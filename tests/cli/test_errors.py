@@ -27,6 +27,16 @@ def said(capsys, *arguments: object) -> str:
     return message
 
 
+def test_a_page_does_not_replace_a_file_of_another_kind(run, tmp_path, capsys):
+    (tmp_path / "people.csv").write_text("age\n31\n")
+    assert "give a name that ends in .html" in said(capsys, "compare", run, run, "--html", tmp_path / "people.csv")
+    assert (tmp_path / "people.csv").read_text() == "age\n31\n"
+
+
+def test_resume_without_a_run_asks_for_one(capsys):
+    assert "nacre train --resume RUN" in said(capsys, "train", "--resume")
+
+
 def test_ctrl_c_before_anything_was_begun_says_so(capsys, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt

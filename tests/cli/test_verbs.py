@@ -81,6 +81,13 @@ def test_show_reads_like_the_algorithm_box(capsys):
     assert "phase 4   all layers, 50% of the steps" in capsys.readouterr().out
 
 
+def test_data_suggests_a_command_with_what_it_was_given(tmp_path, capsys):
+    rows = "".join(f"{number},{'ab'[number % 2]},{number % 3}\n" for number in range(40))
+    (tmp_path / "pay.csv").write_text(f"id,sector,rank\n{rows}")
+    assert main(["data", str(tmp_path / "pay.csv"), "--drop", "id", "--label", "rank"]) == 0
+    assert " --label rank --drop id" in capsys.readouterr().out
+
+
 def test_show_takes_tables_with_categories_and_gaps(tmp_path, capsys):
     rows = "".join(f"{number},{'ab'[number % 2]}\n" for number in range(40))
     (tmp_path / "pay.csv").write_text(f"pay,sector\n{rows},b\n")

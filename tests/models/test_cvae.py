@@ -113,6 +113,28 @@ def test_examples_come_back_as_what_the_model_is_told_they_are():
     assert not torch.allclose(filled, impute(model, x, gone, steps=1, seed=3))
 
 
+def test_labels_that_were_not_asked_for_are_those_of_random_training_examples():
+    torch.manual_seed(0)
+    model = CVAE(SPEC, latent=2, hidden=(8,))
+    model.conditions.labels.copy_(torch.arange(len(model.conditions.labels)) % 3)
+    seen = []
+    model.conditions.register_forward_hook(lambda module, given, c: seen.append(given))
+    model.sample(600, seed=0, attributes={"ink": 0.5})
+    _, labels, attributes = seen[0]
+    assert labels.bincount(minlength=3).min() > 150
+    assert (attributes[:, 0] == 0.5).all() and attributes[:, 1].isnan().all()
+
+
+def test_reconstruction_is_judged_with_what_the_data_say():
+    data = nacre.load_data("digits")
+    model = nacre.create("cvae", data.spec, latent=2, hidden=(8,))
+    found = nacre.evaluate(model, data, "reconstruction").get("reconstruction")
+    batch = data.sibling("test").examples()
+    error = (model.reconstruct(batch.x, labels=batch.y) - batch.x).square().mean()
+    assert found.value == pytest.approx(float(error), rel=1e-5)
+    assert "told their labels" in str(found.protocol)
+
+
 def test_samples_obey_their_labels():
     data = nacre.load_data("digits")
     model = nacre.train("cvae", data, steps=600, latent=8, hidden=(128,), progress=False, lr=2e-3)

@@ -35,6 +35,8 @@ def run(
     from nacre.report.entry import entries
     from nacre.report.verdict import verdicts
 
+    if html is not None and html.suffix not in (".html", ".htm"):  # a file of another kind would be lost
+        raise NacreError(f"--html {html}: the page is HTML; give a name that ends in .html.")
     if not runs:
         raise NacreError("there is nothing to compare; give run folders: nacre compare runs/a runs/b.")
     every = entries([RunFolder(path) for path in runs])

@@ -1,5 +1,6 @@
 """`nacre data`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,11 +42,18 @@ def run(
 
     source = load_data(data, size=size, label=label, columns=columns, drop=drop, color=color, attributes=attributes)
     found = inspect(source)
+    found["suggestion"]["command"] += flags(label=(label,), columns=columns, drop=drop, color=(color,))
     if sheet is not None:
         contact_sheet(source, writable_picture(sheet))
     print(dumps(found, indent=2) if json else text(found))
     if sheet is not None and not json:
         print(f"\ncontact sheet  {sheet}")
+
+
+def flags(**given: tuple[str, ...]) -> str:
+    """What was given of a data set, as the flags of the command that trains on it."""
+    said = {name: [shlex.quote(value) for value in values if value] for name, values in given.items()}
+    return "".join(f" --{name} {' '.join(values)}" for name, values in said.items() if values)
 
 
 def text(found: dict[str, Any]) -> str:

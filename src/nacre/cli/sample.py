@@ -88,16 +88,15 @@ def takes_labels(model: Model) -> bool:
 
 
 def told(model: Any, n: int, seed: int | None, asked: dict[str, Any]) -> dict[str, Any]:
-    """What was asked for, a label for each; where nothing was, labels and attributes of random training examples."""
+    """What was asked for, a label for each; without one, labels and attributes of random training examples."""
     from nacre.model import seeded
 
     if "labels" in asked:
         return {**asked, "labels": model.conditions.asked(n, asked["labels"])[0]}
-    if "attributes" in asked:
-        return asked
     with seeded(seed):
         labels, attributes = model.conditions.drawn(n)
-    return {**asked, "labels": labels, **({"attributes": attributes} if model.spec.attributes else {})}
+    beside = {"labels": labels, "attributes": attributes} if model.spec.attributes else {"labels": labels}
+    return {**beside, **asked}
 
 
 def strange(model: Any, attributes: dict[str, float]) -> list[str]:

@@ -35,6 +35,8 @@ def command(args: Sequence[str]) -> Callable[[], Any]:
         return functools.partial(print, f"{USAGE}\n\nFlags of every model:\n{chr(10).join(flags)}")
     if rest[0] == "--resume" and len(rest) > 1:
         rest = [*repeat(rest[1]), *rest[2:]]
+    if rest[0] == "--resume":
+        raise NacreError("say which run goes on: nacre train --resume RUN.")
     if rest[0].startswith("-"):
         raise NacreError(f"the model's name comes first, before {rest[0]}: nacre train MODEL DATA [flags].")
     from nacre.registry import find

@@ -104,7 +104,7 @@ def evaluate(
         model: A model, a run folder, or samples: an array, a folder of images, anything else `load_data` takes.
         data: Anything `load_data` takes. Of training data the test split is used; where there is none, the data
             themselves, and the protocols say so.
-        metrics: The metrics' names; by default all that apply to the model and the data.
+        metrics: The metrics' names, or a single one; by default all that apply to the model and the data.
         n: The most real and the most generated examples; 2 or more.
         seed: Draws the examples and the samples.
         quick: Measure only what is cheap, on at most 1,000 examples, as during training.
@@ -117,6 +117,7 @@ def evaluate(
     Raises:
         NacreError: There is no such metric, or the model cannot be judged by it.
     """
+    metrics = [metrics] if isinstance(metrics, str) else metrics
     modules = [find(name) for name in (names() if metrics is None else metrics)]
     source = load_data(data)
     folder = Path(pictures) if pictures else None

@@ -7,6 +7,7 @@ from nacre.data.spec import Spec
 from nacre.metrics.context import Context
 from nacre.metrics.intervals import of_mean
 from nacre.metrics.result import Result
+from nacre.nets.conditions import told
 
 CHEAP = True
 
@@ -19,13 +20,16 @@ def obstacle(context: Context) -> str:
 def measure(context: Context) -> list[Result]:
     """The mean of (x - reconstruction)^2 over values and examples, beside that of always answering the mean example.
 
+    A conditional model is told the examples' labels and attributes.
+
     Where columns have units of their own, it is the mean over known values: a number counts its squared error by the
     column's variance, a category 0 or 1; the mean example has the most frequent categories.
     """
     x, spec = context.real.x.cpu(), context.model.spec
     mixed = spec.mixed or context.data.spec.mixed or bool(x.isnan().any())
     columns = mixed or (spec.kind == "vector" and len(spec.scale) > 1)
-    y = context.model.reconstruct(x, seed=context.seed).cpu()
+    beside = told(context.model, context.real, context.data.spec)
+    y = context.model.reconstruct(x, seed=context.seed, **beside).cpu()
     train = context.train.examples(10_000, context.seed).x.cpu()
     if columns:
         error, baseline = unlike(spec, x, y), float(unlike(spec, x, typical(spec, train).expand_as(x)).mean())
@@ -39,7 +43,7 @@ def measure(context: Context) -> list[Result]:
             float(error.mean()),
             unit if columns else "squared error per value",
             "lower",
-            context.protocol(n_real=len(x)),
+            context.protocol(f"told their {' and '.join(beside)}" if beside else "", n_real=len(x)),
             interval=of_mean(error),
             references={"the mean example": baseline},
             warnings=context.warnings,

@@ -133,8 +133,8 @@ class CVAE(VAE):
         Args:
             n: How many.
             labels: A class by number or name, or one for each example.
-            attributes: A value or one for each example, by name. Without any of the two the conditions of random
-                training examples are taken.
+            attributes: A value or one for each example, by name. Without labels those of random training examples are
+                taken, and without any of the two their attributes too; attributes alone may stay unknown.
 
         Raises:
             NacreError: There is no such class or attribute.
@@ -143,10 +143,11 @@ class CVAE(VAE):
 
     def asked(self, n: int, labels: Labels, attributes: Attributes) -> Tensor:
         """N draws of z with the conditions asked for, or those of random training examples: what the decoder takes."""
-        told = self.conditions.asked(n, labels, attributes)
-        if labels is None and attributes is None:
-            told = self.conditions.drawn(n)
-        return torch.cat([self.noise(n), self.conditions(n, *told)], 1)
+        y, a = self.conditions.asked(n, labels, attributes)
+        if labels is None:
+            drawn_y, drawn_a = self.conditions.drawn(n)
+            y, a = drawn_y, drawn_a if attributes is None else a
+        return torch.cat([self.noise(n), self.conditions(n, y, a)], 1)
 
     @inference
     def encode(self, x: Tensor, labels: Labels = None, attributes: Attributes = None) -> Tensor:
