@@ -86,6 +86,8 @@ def test_data_suggests_a_command_with_what_it_was_given(tmp_path, capsys):
     (tmp_path / "pay.csv").write_text(f"id,sector,rank\n{rows}")
     assert main(["data", str(tmp_path / "pay.csv"), "--drop", "id", "--label", "rank"]) == 0
     assert " --label rank --drop id" in capsys.readouterr().out
+    assert main(["data", "digits", "--size", "16", "--attributes", "slant", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["suggestion"]["flags"] == "--size 16 --attributes slant"
 
 
 def test_show_takes_tables_with_categories_and_gaps(tmp_path, capsys):

@@ -42,7 +42,10 @@ def run(
 
     source = load_data(data, size=size, label=label, columns=columns, drop=drop, color=color, attributes=attributes)
     found = inspect(source)
-    found["suggestion"]["command"] += flags(label=(label,), columns=columns, drop=drop, color=(color,))
+    start = found["suggestion"]
+    sized = () if size is None or "--size" in start["flags"] else (str(size),)
+    given = flags(size=sized, label=(label,), columns=columns, drop=drop, color=(color,), attributes=attributes)
+    start |= {"flags": (start["flags"] + given).strip(), "command": start["command"] + given}
     if sheet is not None:
         contact_sheet(source, writable_picture(sheet))
     print(dumps(found, indent=2) if json else text(found))
